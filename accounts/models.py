@@ -1,0 +1,119 @@
+"""People, how they are signed in, and the keys of services."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.sessions.base_session import AbstractBaseSession, BaseSessionManager
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
+from django.utils.functional import cached_property
+
+MEMBER, OPERATOR = "Member", "Operator"
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email__iexact=username)
+
+    def get_or_make(self, email: str) -> "User":
+        """The user with this address in whatever case, made as a member if there is none."""
+        email = self.normalize_email(email.strip()).lower()
+        user, created = self.get_or_create(email=email, defaults={"name": email.partition("@")[0]})
+        if created:
+            user.groups.add(Group.objects.get(name=MEMBER))
+        return user
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. Nobody has a password: they come by Google or by a link made on the server."""
+
+    password = None  # type: ignore[assignment]
+    google_id = models.TextField(unique=True, null=True, blank=True, help_text="Google's `sub`; empty if made locally.")
+    email = models.EmailField(unique=True)
+    name = models.TextField()
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        db_table = "users"
+        constraints = [models.UniqueConstraint(Lower("email"), name="users_email_lower_key")]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @cached_property
+    def is_operator(self) -> bool:
+        return self.is_superuser or self.groups.filter(name=OPERATOR).exists()
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the admin lets this person in: operators, and nobody else."""
+        return self.is_operator
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    def get_session_auth_hash(self) -> str:
+        return salted_hmac("accounts.User.session", str(self.pk), algorithm="sha256").hexdigest()
+
+
+class UserSession(AbstractBaseSession):
+    """A browser that is, or was, signed in. The database holds only the SHA-256 of what the cookie says."""
+
+    id = models.BigAutoField(primary_key=True)
+    session_key = models.CharField(max_length=64, unique=True, db_column="session_token")
+    expire_date = models.DateTimeField(db_index=True, db_column="expires_at")
+    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="sessions")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[BaseSessionManager["UserSession"]] = BaseSessionManager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "user_sessions"
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        from accounts.sessions import SessionStore
+
+        return SessionStore
+
+
+class LoginLink(models.Model):
+    """A way in that works once, for whoever has a shell on the server. Only the SHA-256 of the link's token is kept."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="login_links")
+    token_hash = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "login_links"
+
+
+class ServiceKey(models.Model):
+    """What a program shows instead of a session. `prefix` finds the row; the key itself is kept only as a SHA-256."""
+
+    service_name = models.TextField()
+    prefix = models.CharField(max_length=16, unique=True)
+    api_key_hash = models.CharField(max_length=64)
+    scopes = ArrayField(models.CharField(max_length=40), default=list)
+    user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="service_keys")
+    is_active = models.BooleanField(default=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "service_keys"
+        indexes = [models.Index(fields=["service_name"], name="service_keys_name")]
+
+    def __str__(self) -> str:
+        return f"{self.service_name} ({self.prefix}…)"

@@ -1,0 +1,8 @@
+from celery import shared_task
+
+from accounts import services
+
+
+@shared_task
+def clear_sessions() -> int:
+    return services.clear_expired()

@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class ChatConfig(AppConfig):
+    name = "chat"
+
+    def ready(self) -> None:
+        from chat.turns import ChatTurnHandler
+        from conversations.runs import register
+
+        register("chat_turn", ChatTurnHandler())

@@ -1,0 +1,67 @@
+"""The events of a chat turn, beside those of `conversations.runs.events`."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import orjson
+
+from chat.models import ChatMessage
+from chat.serializers import ChatMessageSerializer
+from conversations.models import Run
+from conversations.runs.events import Event
+from drafts.models import ProjectDraft
+from drafts.serializers import ProjectDraftSerializer
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningTold(Event):
+    """The model thinking aloud; never stored as the answer."""
+
+    type: ClassVar[str] = "reasoning"
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallTold(Event):
+    """`status` is `started succeeded rejected failed`; `detail` says in words what came of it."""
+
+    type: ClassVar[str] = "tool_call"
+    name: str
+    arguments: dict[str, Any]
+    status: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectUpdated(Event):
+    type: ClassVar[str] = "project_updated"
+    project_draft: dict[str, Any]
+
+    def encoded(self) -> bytes:
+        return orjson.dumps(self.data(), default=str)
+
+    @classmethod
+    def of(cls, draft_id: int) -> "ProjectUpdated":
+        draft = ProjectDraft.objects.select_related("active_version").get(pk=draft_id)
+        return cls(dict(ProjectDraftSerializer(draft).data))
+
+
+@dataclass(frozen=True, slots=True)
+class ChatDone(Event):
+    """`response` is `{"message": ChatMessage, "project_updated": bool}`."""
+
+    type: ClassVar[str] = "done"
+    response: dict[str, Any]
+
+    def encoded(self) -> bytes:
+        return orjson.dumps(self.data(), default=str)
+
+
+def terminal_of(run: Run) -> ChatDone:
+    message = (
+        ChatMessage.objects.select_related("sent_by_user", "run")
+        .prefetch_related("attachments")
+        .get(run=run, role=ChatMessage.Role.ASSISTANT)
+    )
+    answer = {"message": dict(ChatMessageSerializer(message).data)}
+    return ChatDone(answer | {"project_updated": bool(run.result.get("project_updated"))})

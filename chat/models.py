@@ -1,0 +1,79 @@
+"""The chat about a draft, and the files that belong to it."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from conversations.models import Conversation, Run
+from drafts.models import ProjectDraft
+
+
+class ChatMessage(models.Model):
+    """One message of the chat. A run has at most one of each role, which is what makes a reply come once."""
+
+    class Role(models.TextChoices):
+        USER = "user"
+        ASSISTANT = "assistant"
+
+    project_draft = models.ForeignKey(ProjectDraft, models.CASCADE, related_name="chat_messages")
+    role = models.TextField(choices=Role.choices)
+    content = models.TextField()
+    sequence_number = models.PositiveIntegerField()
+    sent_by_user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="chat_messages")
+    model = models.CharField(max_length=160, blank=True, help_text="provider/model of an answer")
+    prompt_version = models.PositiveIntegerField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "chat_messages"
+        ordering = ["sequence_number"]
+        constraints = [
+            models.CheckConstraint(condition=Q(role__in=["user", "assistant"]), name="chat_messages_role_check"),
+            models.UniqueConstraint(fields=["project_draft", "sequence_number"], name="unique_sequence_per_project"),
+            models.UniqueConstraint(fields=["run", "role"], name="chat_messages_run_role_key"),
+        ]
+        indexes = [
+            models.Index(  # the dashboard's last message of each role
+                F("project_draft"), F("role"), F("sequence_number").desc(), name="chat_messages_last_of_role"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.sequence_number}"
+
+
+class ChatSummary(models.Model):
+    """A rolling summary of the chat up to and including the message `latest_message_id`."""
+
+    conversation = models.OneToOneField(Conversation, models.CASCADE, related_name="chat_summary")
+    external_id = models.IntegerField(null=True, blank=True)
+    summary = models.TextField()
+    latest_message_id = models.BigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "chat_summaries"
+
+
+class FileAttachment(models.Model):
+    """A file of a conversation; linked to a message once it was sent with one."""
+
+    chat_message = models.ForeignKey(ChatMessage, models.CASCADE, null=True, related_name="attachments")
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="file_attachments")
+    filename = models.TextField()
+    file_size = models.PositiveIntegerField()
+    file_type = models.TextField()
+    s3_key = models.TextField(unique=True)
+    extracted_text = models.TextField(null=True, blank=True)  # noqa: DJ001 - null means not extracted yet
+    summary_text = models.TextField(null=True, blank=True)  # noqa: DJ001
+    uploaded_by_user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "file_attachments"
+        indexes = [models.Index(fields=["conversation", "file_type"], name="file_attachments_type")]
+
+    def __str__(self) -> str:
+        return self.filename

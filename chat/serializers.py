@@ -1,0 +1,54 @@
+"""The JSON of the chat (contract.md 1.2, with what design.md section 10 adds)."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from chat.models import ChatMessage, FileAttachment
+from config.api.fields import StrictCharField, StrictIntegerField
+from config.limits import MESSAGE_CHARACTERS
+
+
+class FileAttachmentSerializer(serializers.ModelSerializer[FileAttachment]):
+    class Meta:
+        model = FileAttachment
+        fields = ["id", "filename", "file_size", "file_type", "s3_key", "created_at"]
+
+
+class RunStateSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    state = serializers.CharField()
+    error_code = serializers.SerializerMethodField()
+
+    def get_error_code(self, run: Any) -> str | None:
+        return run.error_code or None
+
+
+class ChatMessageSerializer(serializers.ModelSerializer[ChatMessage]):
+    sent_by_user_name = serializers.CharField(source="sent_by_user.name")
+    sent_by_user_email = serializers.CharField(source="sent_by_user.email")
+    attachments = FileAttachmentSerializer(many=True)
+    run = RunStateSerializer(allow_null=True)
+
+    class Meta:
+        model = ChatMessage
+        fields = [
+            "id", "role", "content", "sequence_number", "created_at", "sent_by_user_id", "sent_by_user_name",
+            "sent_by_user_email", "attachments", "model", "prompt_version", "run",
+        ]  # fmt: skip
+
+
+class HistorySerializer(serializers.Serializer[Any]):
+    chat_messages = ChatMessageSerializer(many=True)
+
+
+class SendSerializer(serializers.Serializer[Any]):
+    message = StrictCharField(max_length=MESSAGE_CHARACTERS)
+    llm_provider = StrictCharField(max_length=40)
+    llm_model = StrictCharField(max_length=120)
+    attachment_ids = serializers.ListField(child=StrictIntegerField(), default=list, max_length=20)
+
+    def validate_message(self, message: str) -> str:
+        if not message.strip():
+            raise serializers.ValidationError("Say something first.")
+        return message

@@ -1,0 +1,79 @@
+"""Sending messages, and reading the chat."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts.models import User
+from chat.models import ChatMessage, FileAttachment
+from config.exceptions import Conflict, NotFound
+from conversations.models import Conversation, Run
+from conversations.runs import lifecycle
+from conversations.services import lock_for_write, require_visible
+from drafts.models import ProjectDraft
+from drafts.services import get_or_make_draft, lock_draft
+from llmconfig.services import choose_model
+
+
+def history(*, user: User, conversation_id: int) -> QuerySet[ChatMessage]:
+    """The messages in order, with all that their JSON needs."""
+    require_visible(user=user, conversation_id=conversation_id)
+    messages = ChatMessage.objects.filter(project_draft__conversation_id=conversation_id)
+    return messages.select_related("sent_by_user", "run").prefetch_related("attachments").order_by("sequence_number")
+
+
+@transaction.atomic
+def send_message(
+    *, user: User, conversation_id: int, message: str, llm_provider: str, llm_model: str, attachment_ids: Sequence[int]
+) -> Run:
+    """Stores a message and queues its answer, both or neither.
+
+    Raises `NotFound`, `Invalid` for a model that can't be used, or `Conflict`: `conversation_locked`,
+    `run_in_progress`.
+    """
+    conversation = lock_for_write(user=user, conversation_id=conversation_id)
+    model = choose_model(provider=llm_provider, model_id=llm_model)
+    attachments = _unsent(conversation, attachment_ids)
+    payload = {"llm_provider": model.provider, "llm_model": model.model_id}
+    run = lifecycle.start_run(kind=Run.Kind.CHAT_TURN, user=user, payload=payload, conversation=conversation)
+    draft = get_or_make_draft(conversation=conversation, user=user)
+    row = append(draft=draft, role=ChatMessage.Role.USER, content=message, user=user, run=run)
+    attachments.update(chat_message=row)
+    return run
+
+
+def run_to_rejoin(*, user: User, conversation_id: int, run_id: str) -> Run | None:
+    """The chat turn that a client goes on watching by sending again with `Last-Event-ID`, if it is one of this chat."""
+    require_visible(user=user, conversation_id=conversation_id)
+    return Run.objects.filter(pk=run_id, conversation_id=conversation_id, kind=Run.Kind.CHAT_TURN).first()
+
+
+def append(
+    *, draft: ProjectDraft, role: str, content: str, user: User, run: Run, model: str = "", prompt_version: int | None = None
+) -> ChatMessage:
+    """Adds a message, numbered by the draft's counter. Within a transaction."""
+    row = lock_draft(draft)
+    row.last_sequence_number += 1
+    row.save(update_fields=["last_sequence_number"])
+    return ChatMessage.objects.create(
+        project_draft=row,
+        role=role,
+        content=content,
+        sequence_number=row.last_sequence_number,
+        sent_by_user=user,
+        run=run,
+        model=model,
+        prompt_version=prompt_version,
+    )
+
+
+def _unsent(conversation: Conversation, ids: Sequence[int]) -> QuerySet[FileAttachment]:
+    """These attachments of the conversation, none of them sent before. Raises `NotFound`, or `Conflict`."""
+    rows = FileAttachment.objects.filter(conversation=conversation, pk__in=ids)
+    found = dict(rows.values_list("pk", "chat_message_id"))
+    if missing := sorted(set(ids) - set(found)):
+        raise NotFound("Some files are not of this conversation.", code="attachments_not_found", extra={"ids": missing})
+    if any(found.values()):
+        raise Conflict("Some of these files were sent with an earlier message.", code="attachments_sent")
+    return rows

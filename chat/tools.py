@@ -1,0 +1,97 @@
+"""What a model may do beside answering. A tool checks its arguments, calls a service, and tells the model what came of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from accounts.models import User
+from config.exceptions import DraftloomError
+from config.limits import DESCRIPTION_CHARACTERS, DRAFT_TITLE_CHARACTERS
+from config.text import clean_text
+from conversations.models import Run
+from conversations.services import lock_for_write
+from drafts.models import ProjectDraft
+from drafts.services import add_version
+from integrations.llm.messages import ToolSpec
+
+
+class ToolResult(NamedTuple):
+    """`status` is `succeeded`, `rejected` (the model asked wrongly) or `failed`; `text` is for the model and the member."""
+
+    status: str
+    text: str
+
+
+class ToolInput(NamedTuple):
+    """One call: by which run, its round and position in it (so that a repeated call takes effect once), and arguments."""
+
+    run: Run
+    draft: ProjectDraft
+    key: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """`status` is what the stream tells while it works; `handler` runs in a transaction that holds the run's locks."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+    status: str
+    handler: Callable[[ToolInput], ToolResult]
+
+    @property
+    def spec(self) -> ToolSpec:
+        return ToolSpec(self.name, self.description, self.schema)
+
+
+def update_project_draft(call: ToolInput) -> ToolResult:
+    title, description = call.arguments.get("title"), call.arguments.get("description")
+    if not (isinstance(title, str) and isinstance(description, str) and title.strip() and description.strip()):
+        return ToolResult("rejected", "Both `title` and `description` must be given, as text that is not empty.")
+    title, description = clean_text(title).strip(), clean_text(description).strip()
+    if len(title) > DRAFT_TITLE_CHARACTERS:
+        return ToolResult("rejected", f"The title has {len(title)} characters; at most {DRAFT_TITLE_CHARACTERS} fit.")
+    if len(description) > DESCRIPTION_CHARACTERS:
+        return ToolResult("rejected", f"The description is longer than {DESCRIPTION_CHARACTERS} characters.")
+    user = User.objects.get(pk=call.run.user_id)
+    try:
+        lock_for_write(user=user, conversation_id=call.draft.conversation_id)
+    except DraftloomError as error:
+        return ToolResult("failed", error.detail)
+    version = add_version(
+        draft=call.draft, title=title, description=description, user=user, run=call.run, tool_call=call.key
+    )
+    return ToolResult("succeeded", f"The draft is now version {version.version_number}, titled “{version.title}”.")
+
+
+UPDATE_PROJECT_DRAFT = Tool(
+    name="update_project_draft",
+    description=(
+        "Replaces the project draft's title and description. Call it whenever the member asks for a change to the draft "
+        "or a concrete improvement was agreed on. Give the whole new text: Markdown in the description, at most "
+        f"{DRAFT_TITLE_CHARACTERS} characters in the title."
+    ),
+    schema={
+        "type": "object",
+        "properties": {"title": {"type": "string"}, "description": {"type": "string"}},
+        "required": ["title", "description"],
+        "additionalProperties": False,
+    },
+    status="updating_project_draft",
+    handler=update_project_draft,
+)
+
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in (UPDATE_PROJECT_DRAFT,)}
+
+
+def parse_arguments(text: str) -> dict[str, Any] | None:
+    """The arguments of a call, strictly: None unless `text` is one JSON object."""
+    try:
+        value = orjson.loads(text or "{}")
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,35 @@
+"""Ids as they stand in a path: strings until somebody looks at them."""
+
+import re
+import uuid
+
+from config.exceptions import BadRequest, Invalid, NotFound
+
+MOST = 2**63 - 1  # of a bigint
+
+_INTEGER = re.compile(r"([+-]?)0*([0-9]*)", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+def parse_id(text: str, what: str) -> int:
+    """The id of a `what` ("conversation").
+
+    Raises `Invalid` for what is no whole number, `BadRequest` for one that is not positive, and `NotFound` for one that
+    no row can have.
+    """
+    match = _INTEGER.fullmatch(text)
+    if not match or not text[-1:].isdigit():
+        raise Invalid(f"The id of a {what} must be a whole number.", code="invalid_id")
+    sign, digits = match.groups()
+    if sign == "-" or not digits:
+        raise BadRequest(f"The id of a {what} must be positive.", code="invalid_id")
+    if len(digits) > len(str(MOST)) or int(digits) > MOST:
+        raise NotFound(f"{what.capitalize()} not found.")
+    return int(digits)
+
+
+def parse_uuid(text: str, what: str) -> uuid.UUID:
+    """The id of a `what` ("run"). Raises `Invalid` for anything but the usual five groups of hexadecimal digits."""
+    if not _UUID.fullmatch(text):
+        raise Invalid(f"The id of a {what} must be a UUID.", code="invalid_id")
+    return uuid.UUID(text)

@@ -1,0 +1,129 @@
+"""Problem documents (RFC 9457): their members, and the table of what can go wrong."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+MEDIA_TYPE = "application/problem+json"
+REFUSAL = "draftloom.refusal"  # the key in a WSGI environ under which the bridge leaves a `Refusal`
+
+
+class Refusal(NamedTuple):
+    """A request that must not reach a view: what to answer instead."""
+
+    status: int
+    code: str
+    detail: str
+
+
+class FieldError(NamedTuple):
+    """`field` is the dotted path of the member at fault, such as `messages.0.role`; empty for the whole input."""
+
+    field: str
+    detail: str
+
+
+PROBLEMS: dict[str, tuple[str, str]] = {
+    "approval_pending": (
+        "An approval is pending",
+        "The assistant asked to create a Linear project. Approve or reject that first, then send the next message.",
+    ),
+    "authentication_failed": (
+        "Sign-in failed",
+        "The key or session sent is unknown, expired or revoked. Sign in again or ask an operator for another key.",
+    ),
+    "bad_request": ("Bad request", "The request makes no sense as it stands; `detail` says which part."),
+    "conflict": ("Not possible now", "The present state of the thing does not allow this; load it again to see why."),
+    "conversation_locked": (
+        "The conversation is locked",
+        "Its draft has become a Linear project. A locked conversation can be read but not changed.",
+    ),
+    "database_unavailable": (
+        "The database is not available",
+        "The server could not reach its database, or the query took too long. Try again after `Retry-After` seconds.",
+    ),
+    "forbidden": ("Not allowed", "You may see this but not change it, or the key lacks the scope for it."),
+    "foreign_origin": (
+        "From another site",
+        "A signed-in browser may change things only from this server's own pages or from an allowed origin.",
+    ),
+    "gone": ("Gone", "It was here once and has been removed for good."),
+    "google_not_configured": (
+        "Google sign-in is not configured",
+        "An operator has to set Google's client id and secret, or hand out a login link.",
+    ),
+    "invalid": ("Not acceptable", "The input is well-formed but not acceptable; `detail` and `errors` say why."),
+    "invalid_event_id": ("Not an event id", "Event ids are `<run>:<number>`, as in the `id` lines of a stream."),
+    "invalid_host": ("Unknown host", "The server does not answer to the host name in the request."),
+    "invalid_id": ("Not an id", "Ids of things are positive whole numbers, ids of runs are UUIDs."),
+    "invalid_limit": ("Limit out of range", "`limit` must be a whole number within the range that `detail` names."),
+    "invalid_offset": ("Offset out of range", "`offset` must be a whole number and not negative."),
+    "malformed": (
+        "Malformed request",
+        "The request could not be read: JSON that is no JSON or nested too deeply, a broken form, a broken header.",
+    ),
+    "method_not_allowed": ("Method not allowed", "The header `Allow` lists the methods that work here."),
+    "no_messages": ("No messages", "The text or file holds no messages that could be imported."),
+    "not_authenticated": ("Not signed in", "Sign in, or send a service key in the header `X-API-Key`."),
+    "not_found": ("Not found", "It does not exist, or it is not visible to you."),
+    "request_timeout": ("Too slow", "The body of the request did not arrive in time. Send it again, in one go."),
+    "run_in_progress": (
+        "A run is in progress",
+        "Something is being written for this conversation. Wait for it, watch it, or cancel it.",
+    ),
+    "server_error": (
+        "Server error",
+        "The server met a fault of its own. An operator finds the details in its log under `request_id`.",
+    ),
+    "several_conversations": (
+        "Several conversations in one file",
+        "This file is an archive. Send it to `/api/imports`, which takes any number of conversations.",
+    ),
+    "throttled": ("Too many requests", "Wait for `Retry-After` seconds, then go on more slowly."),
+    "too_large": ("Too large", "The request is larger than this address takes; `detail` names the limit."),
+    "unavailable": ("Not available", "Something this needs is away or not configured. Try again later."),
+    "unstorable_text": (
+        "Text that cannot be stored",
+        "The text holds a NUL character or half of a surrogate pair. Remove it and send the text again.",
+    ),
+    "unstorable_value": ("Value that cannot be stored", "A value is outside the range that the database holds."),
+    "unsupported_type": (
+        "Unsupported content type",
+        "Send JSON as `application/json`, files as `multipart/form-data`, and neither of them compressed.",
+    ),
+    "validation_error": ("Invalid input", "`errors` lists each member of the input that is missing or mistyped."),
+}
+
+
+def title(code: str, status: int) -> str:
+    """The short name of a problem; that of its HTTP status if the table does not know it."""
+    return PROBLEMS[code][0] if code in PROBLEMS else HTTPStatus(status).phrase
+
+
+def explanation(code: str) -> str | None:
+    """What `code` means and what to do about it, for the page `/problems/{code}`; None for an unknown code."""
+    return PROBLEMS[code][1] if code in PROBLEMS else None
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: Sequence[FieldError] = (),
+    request_id: str = "",
+    extra: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The members of a problem document. `error` repeats `detail` for clients of the former API."""
+    document = dict(extra or {}) | {
+        "type": f"/problems/{code}",
+        "title": title(code, status),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id,
+        "error": detail,
+    }
+    if errors:
+        document["errors"] = [error._asdict() for error in errors]
+    return document

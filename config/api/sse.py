@@ -1,0 +1,43 @@
+"""Events into bytes; nobody else writes a frame. A dialect is one class and a row in `ENCODERS`."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from config.live import Entry
+
+RETRY_MILLISECONDS = 1000
+
+
+class Encoder(Protocol):
+    content_type: bytes
+
+    def __init__(self, run_id: str) -> None: ...
+
+    def opening(self) -> bytes:
+        """What leaves at once: some servers hold the headers back until there is a body."""
+        ...
+
+    def encode(self, entries: Iterable[Entry]) -> bytes: ...
+
+    def heartbeat(self) -> bytes: ...
+
+
+class ServerSentEvents:
+    """https://html.spec.whatwg.org/multipage/server-sent-events.html; the id is `<run>:<seq>`."""
+
+    content_type = b"text/event-stream"
+
+    def __init__(self, run_id: str) -> None:
+        self._frame = b"id: " + run_id.encode() + b":%d\nevent: %s\ndata: %s\n\n"
+
+    def opening(self) -> bytes:
+        return b"retry: %d\n\n" % RETRY_MILLISECONDS
+
+    def encode(self, entries: Iterable[Entry]) -> bytes:
+        return b"".join(self._frame % (entry.seq, entry.type.encode(), entry.data) for entry in entries)
+
+    def heartbeat(self) -> bytes:
+        return b": waiting\n\n"
+
+
+ENCODERS: dict[str, type[Encoder]] = {"sse": ServerSentEvents}

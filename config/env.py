@@ -1,0 +1,143 @@
+"""The environment: every variable, its default and its meaning, and the only place that reads it.
+
+`.env.example` and the README's table hold the same rows; `config/tests/test_env.py` compares the three.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class Variable(NamedTuple):
+    default: str
+    meaning: str
+
+
+VARIABLES: dict[str, Variable] = {
+    "APP_ENV": Variable("production", "`local` (what `make run` sets) or `production`"),
+    "SECRET_KEY": Variable("", "signs cookies and links; at least 50 characters; made by itself in local mode"),
+    "ALLOWED_HOSTS": Variable("", "host names this server answers to, comma-separated; needed in production"),
+    "DEBUG": Variable("false", "`true` shows tracebacks to the browser; nothing else changes"),
+    "HOST": Variable("127.0.0.1", "address to listen on"),
+    "PORT": Variable("8000", "port to listen on"),
+    "DATA_DIR": Variable(".data", "where the embedded servers, files and the local secret live"),
+    "DATABASE_URL": Variable("", "PostgreSQL 16+ with pgvector; unset means the embedded server"),
+    "POSTGRES_HOST": Variable("localhost", "used with the other POSTGRES_* when any of them is set and DATABASE_URL is not"),
+    "POSTGRES_PORT": Variable("5432", "see POSTGRES_HOST"),
+    "POSTGRES_DB": Variable("draftloom", "see POSTGRES_HOST"),
+    "POSTGRES_USER": Variable("postgres", "see POSTGRES_HOST"),
+    "POSTGRES_PASSWORD": Variable("", "see POSTGRES_HOST"),
+    "REDIS_URL": Variable("", "Redis 6.2+ or Valkey; unset means the embedded server"),
+    "LOG_LEVEL": Variable("INFO", "of our loggers and the server's"),
+    "CORS_ORIGINS": Variable("", "origins of browser clients on other hosts, comma-separated"),
+    "FRONTEND_URL": Variable("", "where the SPA lives; unset means the page this server shows at /"),
+    "SESSION_EXPIRE_HOURS": Variable("24", "how long a sign-in lasts"),
+    "SESSION_COOKIE_SAMESITE": Variable("Lax", "`None` for an SPA on another site"),
+    "VISIBILITY": Variable("workspace", "`workspace`: members share all conversations; `private`: importer and operators only"),
+    "OPENAI_API_KEY": Variable("", "switches OpenAI on"),
+    "OPENAI_BASE_URL": Variable("https://api.openai.com/v1", "OpenAI's address, or that of a compatible server"),
+    "IMPORT_FETCH_OVERRIDES": Variable("", "local mode only: `host=url,…` fetches share links of a host elsewhere"),
+    "API_TITLE": Variable("Draftloom API", "the name in `GET /` and in the API's documentation"),
+    "PROJECT_DRAFT_MAX_COMPLETION_TOKENS": Variable("2048", "cap on the visible text of one answer"),
+    "RUN_LEASE_SECONDS": Variable("8", "a run whose runner is silent for so long goes to another runner"),
+    "RUNNER_CONCURRENCY": Variable("100", "runs that one runner process executes at once"),
+    "RUNNER_DRAIN_SECONDS": Variable("30", "how long a runner told to stop goes on with what it has; 0 under `make run`"),
+    "WEB_THREADS": Variable("4", "threads of one web process that answer requests"),
+}
+
+_env = environ.Env()
+
+
+def local_defaults(data_dir: Path) -> Path:
+    """The file in which `make run` leaves its mode, so that a command beside it acts on the same installation."""
+    return data_dir / "local.env"
+
+
+def data_dir() -> Path:
+    return (BASE_DIR / (os.environ.get("DATA_DIR") or VARIABLES["DATA_DIR"].default)).resolve()
+
+
+def load() -> None:
+    """Reads `.env` and what `make run` left; what the environment already holds wins over both."""
+    for file in (BASE_DIR / ".env", local_defaults(data_dir())):
+        if file.is_file():
+            environ.Env.read_env(str(file), overwrite=False)
+
+
+def text(name: str) -> str:
+    return str(_env.str(name, default="")).strip() or VARIABLES[name].default
+
+
+def is_set(name: str) -> bool:
+    return bool(os.environ.get(name, "").strip())
+
+
+def integer(name: str, *, least: int = 0) -> int:
+    value = text(name)
+    if not value.lstrip("-").isdecimal() or int(value) < least:
+        raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}, not {value!r}.")
+    return int(value)
+
+
+def flag(name: str) -> bool:
+    value = text(name).lower()
+    if value not in {"true", "false"}:
+        raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+    return value == "true"
+
+
+def choice(name: str, *allowed: str) -> str:
+    value = text(name)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
+    return value
+
+
+def words(name: str) -> list[str]:
+    return [word.strip() for word in text(name).split(",") if word.strip()]
+
+
+def pairs(name: str) -> dict[str, str]:
+    """`a=b,c=d` as a dictionary."""
+    return {key.strip(): value.strip() for key, _, value in (word.partition("=") for word in words(name))}
+
+
+def socket_dir(data_dir: Path) -> Path:
+    """Where the embedded servers of `data_dir` have their sockets: short, since a socket's path is at most 107 bytes."""
+    digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
+    return Path("/tmp") / f"draftloom-{os.getuid()}-{digest}"
+
+
+def uses_embedded_postgres() -> bool:
+    return not any(is_set(name) for name in VARIABLES if name == "DATABASE_URL" or name.startswith("POSTGRES_"))
+
+
+def database(data_dir: Path) -> dict[str, Any]:
+    """Django's settings of the one database."""
+    config: dict[str, Any]
+    if is_set("DATABASE_URL"):
+        config = dict(_env.db("DATABASE_URL", engine="django.db.backends.postgresql"))
+    elif uses_embedded_postgres():
+        config = {"NAME": "draftloom", "USER": "postgres", "HOST": str(socket_dir(data_dir))}
+    else:
+        names = {"NAME": "DB", "USER": "USER", "PASSWORD": "PASSWORD", "HOST": "HOST", "PORT": "PORT"}
+        config = {key: text(f"POSTGRES_{name}") for key, name in names.items()}
+    return config | {"ENGINE": "django.db.backends.postgresql"}
+
+
+def redis_url(data_dir: Path) -> str:
+    return text("REDIS_URL") or f"unix://{quote(str(socket_dir(data_dir) / 'valkey.sock'))}?db=0"
+
+
+def celery_url(url: str) -> str:
+    """The same Redis as Celery spells it, with a database of its own when it is the embedded one."""
+    if not url.startswith("unix://"):
+        return url
+    return "redis+socket://" + url.removeprefix("unix://").partition("?")[0] + "?virtual_host=1"

@@ -1,0 +1,197 @@
+"""Settings of every process; each value that an installation may change comes from `config.env`."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config import env, limits
+
+env.load()
+
+BASE_DIR = env.BASE_DIR
+DATA_DIR = env.data_dir()
+IS_LOCAL = env.text("APP_ENV") == "local"
+DEBUG = env.flag("DEBUG")
+HOST, PORT = env.text("HOST"), env.integer("PORT", least=1)
+OWN_URL = f"http://{'localhost' if HOST in {'127.0.0.1', '0.0.0.0', '::1', '::'} else HOST}:{PORT}"
+FRONTEND_URL = env.text("FRONTEND_URL").rstrip("/")
+
+
+def _secret_key() -> str:
+    if env.is_set("SECRET_KEY") or not IS_LOCAL:
+        return env.text("SECRET_KEY")
+    from config.local import secret_key
+
+    return secret_key(DATA_DIR)
+
+
+SECRET_KEY = _secret_key()
+if not SECRET_KEY:
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set. Production needs one of at least 50 characters; to try Draftloom on this machine, "
+        "type `make run` (or set APP_ENV=local)."
+    )
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS") or (["*"] if IS_LOCAL else [])
+if not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("ALLOWED_HOSTS is not set. Production needs the host names it answers to, comma-separated.")
+
+INSTALLED_APPS = [
+    "daphne",  # first: it brings an asynchronous `runserver`
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "corsheaders",
+    "channels",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "config",
+    "integrations",
+    "accounts",
+    "llmconfig",
+    "conversations",
+    "drafts",
+    "chat",
+    "search",
+]
+MIDDLEWARE = [
+    "config.api.middleware.RequestIdMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "config.api.middleware.RefusalMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "accounts.middleware.AuthenticationMiddleware",
+    "accounts.middleware.OriginGuardMiddleware",
+    "accounts.middleware.SignInFirstMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+PROMPTS_DIR = BASE_DIR / "templates" / "prompts"
+
+# ── PostgreSQL and Redis ──────────────────────────────────────────────────────────────────────────────────────────────
+DATABASES: dict[str, dict[str, Any]] = {"default": env.database(DATA_DIR)}
+DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "DISABLE_SERVER_SIDE_CURSORS": True}
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+DATABASES["default"]["OPTIONS"].setdefault(
+    "options", "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = env.redis_url(DATA_DIR)
+
+CELERY_BROKER_URL = env.celery_url(REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = 120, 150  # below the visibility timeout, always
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300, "socket_timeout": 5}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": timedelta(hours=1)},
+}
+
+# ── People ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.backends.Backend"]
+AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []  # nobody has a password
+SESSION_ENGINE = "accounts.sessions"
+SESSION_COOKIE_NAME = "session_token"
+SESSION_COOKIE_AGE = env.integer("SESSION_EXPIRE_HOURS", least=1) * 3600
+SESSION_COOKIE_SAMESITE = env.choice("SESSION_COOKIE_SAMESITE", "Lax", "Strict", "None")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not IS_LOCAL
+LOGIN_LINK_SECONDS = 24 * 3600
+VISIBILITY = env.choice("VISIBILITY", "workspace", "private")
+
+# ── The web ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+CORS_ALLOWED_ORIGINS = sorted({*env.words("CORS_ORIGINS"), *([FRONTEND_URL] if FRONTEND_URL else [])})
+CORS_ALLOW_CREDENTIALS = True
+CORS_PREFLIGHT_MAX_AGE = 600
+CORS_ALLOW_HEADERS = ["accept", "content-type", "idempotency-key", "if-match", "if-none-match", "last-event-id", "x-api-key"]
+CORS_EXPOSE_HEADERS = ["X-Run-Id", "ETag", "Retry-After", "Idempotent-Replayed", "Location", "X-Request-Id"]
+CSRF_TRUSTED_ORIGINS = CORS_ALLOWED_ORIGINS
+APPEND_SLASH = False
+SECURE_SSL_REDIRECT = not IS_LOCAL
+SECURE_REDIRECT_EXEMPT = [r"^health"]
+SECURE_HSTS_SECONDS = 0 if IS_LOCAL else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not IS_LOCAL
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REFERRER_POLICY = "no-referrer"
+X_FRAME_OPTIONS = "DENY"
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+WEB_THREADS = env.integer("WEB_THREADS", least=1)
+DATA_UPLOAD_MAX_MEMORY_SIZE = limits.IMPORT_BYTES + limits.MULTIPART_BYTES  # the bridge refuses by route, before this
+LANGUAGE_CODE, TIME_ZONE, USE_TZ, USE_I18N = "en", "UTC", True, False
+
+API_TITLE = env.text("API_TITLE")
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["config.api.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["config.api.parsers.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.renderers.NeverRefuse",
+    "EXCEPTION_HANDLER": "config.api.errors.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "config.api.schema.Schema",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": API_TITLE,
+    "DESCRIPTION": "Import a chat, watch a project draft being written, refine it in chat. Errors are problem documents (RFC 9457).",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api",
+    "SORT_OPERATIONS": False,
+}
+
+# ── Language models, imports and runs ─────────────────────────────────────────────────────────────────────────────────
+OPENAI_API_KEY, OPENAI_BASE_URL = env.text("OPENAI_API_KEY"), env.text("OPENAI_BASE_URL")
+MAX_COMPLETION_TOKENS = env.integer("PROJECT_DRAFT_MAX_COMPLETION_TOKENS", least=1)
+IMPORT_FETCH_OVERRIDES = env.pairs("IMPORT_FETCH_OVERRIDES")
+RUN_LEASE_SECONDS = env.integer("RUN_LEASE_SECONDS", least=2)
+RUNNER_CONCURRENCY = env.integer("RUNNER_CONCURRENCY", least=1)
+RUNNER_DRAIN_SECONDS = env.integer("RUNNER_DRAIN_SECONDS")
+TOOL_ROUNDS, TOOL_CALLS_PER_ROUND = 8, 4
+
+LOG_LEVEL = env.text("LOG_LEVEL").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        name: {"level": LOG_LEVEL}
+        for name in ("accounts", "chat", "config", "conversations", "drafts", "integrations", "llmconfig", "search")
+    },
+}

@@ -1,0 +1,16 @@
+"""Settings of the test suite: local mode on servers of its own, whatever the environment says."""
+
+import os
+
+from config.env import BASE_DIR, VARIABLES
+
+for _name in VARIABLES:
+    os.environ.pop(_name, None)
+os.environ |= {
+    "APP_ENV": "local",
+    "DATA_DIR": os.environ.get("TEST_DATA_DIR", str(BASE_DIR / ".data-test")),
+    "SECRET_KEY": "only-for-tests-" + "0123456789" * 5,
+    "LOG_LEVEL": "WARNING",
+}
+
+from config.settings import *  # noqa: E402, F403 - after the environment is settled

@@ -1,0 +1,221 @@
+"""Conversations as they were imported, what is known about them, and the runs that work on them."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import MD5
+from django.utils import timezone
+
+from accounts.models import User
+from config.text import uuid7
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    """Every read and write of anything that belongs to a conversation starts at one of these."""
+
+    def visible_to(self, user: User) -> "ConversationQuerySet":
+        if settings.VISIBILITY == "workspace" or user.is_operator:
+            return self.all()
+        return self.filter(imported_by_user=user)
+
+    def editable_by(self, user: User) -> "ConversationQuerySet":
+        return self.visible_to(user)
+
+    def deletable_by(self, user: User) -> "ConversationQuerySet":
+        return self.all() if user.is_operator else self.filter(imported_by_user=user)
+
+
+class Conversation(models.Model):
+    """A chat held elsewhere. `imported_chat` is a list of `{"role": "user"|"assistant", "content": Markdown}`.
+
+    `url` is the canonical share link, or `draftloom:import/<source>/<id or content hash>`, which is never fetched.
+    `updated_at` moves only when the title changes or the chat is imported again.
+    """
+
+    url = models.TextField()
+    title = models.TextField()
+    import_date = models.DateTimeField(default=timezone.now)
+    imported_chat = models.JSONField(default=list)
+    is_locked = models.BooleanField(default=False)
+    imported_by_user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="conversations")
+    source = models.CharField(max_length=40)
+    source_id = models.TextField(blank=True)
+    import_report = models.JSONField(default=dict, help_text="Parser, what was left out, warnings, what was cut.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[ConversationQuerySet] = ConversationQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "conversations"
+        constraints = [models.CheckConstraint(condition=~Q(title=""), name="conversations_title_check")]
+        indexes = [
+            models.Index(F("updated_at").desc(), F("id").desc(), name="conversations_newest"),  # the list
+            models.Index(MD5("url"), name="conversations_url_md5"),  # duplicates at import, search by link
+            models.Index(fields=["source", "source_id"], name="conversations_source"),  # re-import of an export
+            GinIndex(OpClass("title", name="gin_trgm_ops"), name="idx_conversations_title_trgm"),  # search by title
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class ImportedSummary(models.Model):
+    """A summary of the imported chat; `external_id` is the summariser's, null for one made or written here."""
+
+    conversation = models.OneToOneField(Conversation, models.CASCADE, related_name="imported_summary")
+    external_id = models.IntegerField(null=True, blank=True)
+    summary = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "imported_conversation_summaries"
+
+
+class Memory(models.Model):
+    """What the memory service knew about a conversation's subject; `memories` is a list of its hits."""
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="memories")
+    memory_source = models.TextField(default="imported_chat")
+    memories = models.JSONField(default=list)
+
+    class Meta:
+        db_table = "conversation_memories"
+        verbose_name_plural = "memories"
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "memory_source"], name="conversation_memories_source_key")
+        ]
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def visible_to(self, user: User) -> "RunQuerySet":
+        """Those of conversations the user may see, and the user's own imports that have none yet."""
+        if settings.VISIBILITY == "workspace" or user.is_operator:
+            return self.filter(Q(conversation__isnull=False) | Q(user=user))
+        visible = Conversation.objects.visible_to(user)
+        return self.filter(Q(conversation__in=visible) | Q(conversation=None, user=user))
+
+    def active(self) -> "RunQuerySet":
+        return self.filter(state__in=Run.ACTIVE)
+
+
+class Run(models.Model):
+    """Work that outlives the request that asked for it: an import, a generation, a chat turn.
+
+    `fence` grows with each claim, and every write of a runner names the fence it holds, so that an owner whose lease
+    was taken can write nothing more. `partial` is the answer so far, up to and including the event `event_seq`.
+    `payload` is what was asked, `step` what a restart need not do again, `result` what the terminal event tells.
+    """
+
+    class Kind(models.TextChoices):
+        CHAT_TURN = "chat_turn"
+        IMPORT = "import"
+        GENERATE = "generate"
+        BULK = "bulk"
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        WAITING = "waiting"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    ACTIVE = (State.QUEUED, State.RUNNING, State.WAITING)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    state = models.CharField(max_length=20, choices=State.choices, default=State.QUEUED)
+    conversation = models.ForeignKey(Conversation, models.CASCADE, null=True, related_name="runs")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="runs")
+    fence = models.PositiveIntegerField(default=0)
+    tries = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    cancel_requested = models.BooleanField(default=False)
+    partial = models.TextField(default="", blank=True)
+    event_seq = models.BigIntegerField(default=0)
+    payload = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    step = models.JSONField(default=dict)
+    result = models.JSONField(default=dict)
+    error_code = models.CharField(max_length=60, blank=True)
+    usage = models.JSONField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[RunQuerySet] = RunQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "runs"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation"],
+                condition=Q(kind="chat_turn", state__in=["queued", "running", "waiting"]),
+                name="runs_one_active_chat_turn",
+            ),
+            models.UniqueConstraint(
+                fields=["conversation"],
+                condition=Q(kind__in=["import", "generate"], state__in=["queued", "running", "waiting"]),
+                name="runs_one_active_generation",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["queued", "running", "waiting", "done", "failed", "cancelled"]),
+                name="runs_state_check",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["chat_turn", "import", "generate", "bulk"]), name="runs_kind_check"
+            ),
+        ]
+        indexes = [
+            models.Index(  # the claim
+                fields=["created_at"], condition=Q(state__in=["queued", "running"]), name="runs_claimable"
+            ),
+            models.Index(fields=["user", "-created_at"], name="runs_of_user"),
+            models.Index(fields=["conversation", "-created_at"], name="runs_of_conversation"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in self.ACTIVE
+
+    @property
+    def last_event_id(self) -> str:
+        """What a client that has seen everything so far would send as `Last-Event-ID`."""
+        return f"{self.id}:{self.event_seq}"
+
+
+class DashboardRow(models.Model):
+    """A row of `conversation_dashboard_view`: a conversation with its draft, project and last messages.
+
+    The view reads tables of apps above this one, so a migration of `chat` makes it.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    url = models.TextField()
+    title = models.TextField()
+    import_date = models.DateTimeField()
+    is_locked = models.BooleanField()
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    user_id = models.BigIntegerField()
+    user_name = models.TextField()
+    user_email = models.TextField()
+    project_draft_title = models.TextField(null=True)  # noqa: DJ001 - null means that there is no draft
+    project_draft_description = models.TextField(null=True)  # noqa: DJ001
+    linear_url = models.TextField(null=True)  # noqa: DJ001
+    last_user_message_content = models.TextField(null=True)  # noqa: DJ001
+    last_assistant_message_content = models.TextField(null=True)  # noqa: DJ001
+    has_images = models.BooleanField()
+    has_pdfs = models.BooleanField()
+
+    class Meta:
+        managed = False
+        db_table = "conversation_dashboard_view"

@@ -1,0 +1,75 @@
+"""The events that every run may tell; those of one kind are in `drafts.events` and `chat.events`."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`type` and the dataclass's fields are the JSON object that clients read."""
+
+    type: ClassVar[str]
+
+    def data(self) -> dict[str, Any]:
+        return {"type": self.type} | {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    def encoded(self) -> bytes:
+        return orjson.dumps(self.data())
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """First in every log. `conversation_id` is null until there is one."""
+
+    type: ClassVar[str] = "run"
+    run_id: str
+    kind: str
+    conversation_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Event):
+    type: ClassVar[str] = "status"
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content(Event):
+    type: ClassVar[str] = "content"
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reset(Event):
+    """Forget the content shown so far."""
+
+    type: ClassVar[str] = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTold(Event):
+    """Tokens as the provider counted them; `cost_usd` is null where the price is not known."""
+
+    type: ClassVar[str] = "usage"
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Event):
+    type: ClassVar[str] = "error"
+    message: str
+    code: str
+    partial: bool
+    retryable: bool
+    conversation_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled(Event):
+    type: ClassVar[str] = "cancelled"
+    partial: bool

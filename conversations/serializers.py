@@ -1,0 +1,98 @@
+"""The JSON of conversations and runs (contract.md 1.2)."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from config.api.fields import StrictCharField
+from config.limits import CONVERSATION_TITLE_CHARACTERS, SUMMARY_CHARACTERS
+from conversations.models import Conversation, DashboardRow, Run
+
+LIST_FIELDS = [
+    "id", "url", "title", "import_date", "created_at", "updated_at", "is_locked", "user_id", "user_name", "user_email",
+    "project_draft_title", "project_draft_description", "linear_url",
+    "last_user_message_content", "last_assistant_message_content",
+]  # fmt: skip
+
+
+class ConversationListItemSerializer(serializers.ModelSerializer[DashboardRow]):
+    """Documents a row of the list; the view answers with the database's own rows."""
+
+    class Meta:
+        model = DashboardRow
+        fields = LIST_FIELDS
+
+
+class ConversationListSerializer(serializers.Serializer[Any]):
+    conversations = ConversationListItemSerializer(many=True)
+
+
+class ImportedMessageSerializer(serializers.Serializer[Any]):
+    role = serializers.ChoiceField(["user", "assistant"])
+    content = serializers.CharField(help_text="Markdown")
+
+
+class ConversationSerializer(serializers.ModelSerializer[Conversation]):
+    has_images = serializers.SerializerMethodField()
+    has_pdfs = serializers.SerializerMethodField()
+    user_id = serializers.IntegerField(source="imported_by_user_id")
+    user_name = serializers.CharField(source="imported_by_user.name")
+    user_email = serializers.CharField(source="imported_by_user.email")
+    imported_chat = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Conversation
+        fields = [
+            "id", "url", "title", "import_date", "created_at", "updated_at", "is_locked", "has_images", "has_pdfs",
+            "user_id", "user_name", "user_email", "imported_chat", "source", "import_report",
+        ]  # fmt: skip
+
+    def to_representation(self, instance: Conversation) -> dict[str, Any]:
+        self._files = DashboardRow.objects.filter(pk=instance.pk).values("has_images", "has_pdfs").get()
+        return super().to_representation(instance)
+
+    def get_has_images(self, _: Conversation) -> bool:
+        return bool(self._files["has_images"])
+
+    def get_has_pdfs(self, _: Conversation) -> bool:
+        return bool(self._files["has_pdfs"])
+
+    def get_imported_chat(self, conversation: Conversation) -> list[dict[str, str]] | None:
+        return conversation.imported_chat or None
+
+
+class TitleSerializer(serializers.Serializer[Any]):
+    title = StrictCharField(max_length=CONVERSATION_TITLE_CHARACTERS)
+
+
+class RenamedSerializer(serializers.Serializer[Any]):
+    conversation = ConversationSerializer()
+
+
+class SummarySerializer(serializers.Serializer[Any]):
+    summary = StrictCharField(max_length=SUMMARY_CHARACTERS)
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    input_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    cost_usd = serializers.FloatField(allow_null=True)
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    error_code = serializers.SerializerMethodField()
+    usage = UsageSerializer(allow_null=True)
+
+    class Meta:
+        model = Run
+        fields = [
+            "id", "kind", "conversation_id", "state", "error_code", "partial", "usage",
+            "created_at", "finished_at", "last_event_id",
+        ]  # fmt: skip
+
+    def get_error_code(self, run: Run) -> str | None:
+        return run.error_code or None
+
+
+class RunListSerializer(serializers.Serializer[Any]):
+    runs = RunSerializer(many=True)

@@ -1,0 +1,147 @@
+"""What may be done with a conversation. Each function is the one place where its rule lives."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models.functions import MD5
+from django.utils import timezone
+
+from accounts.models import User
+from config.exceptions import Conflict, Forbidden, NotFound
+from config.limits import CONVERSATION_TITLE_CHARACTERS
+from config.text import shorten
+from conversations.models import Conversation, ConversationQuerySet, ImportedSummary, Run
+from conversations.runs import lifecycle
+from integrations.importers.base import ImportedChat
+
+UNTITLED = "Untitled conversation"
+
+
+def get_conversation(*, user: User, conversation_id: int) -> Conversation:
+    """Raises `NotFound` for one that is missing or not this user's to see."""
+    return _one(Conversation.objects.visible_to(user), conversation_id)
+
+
+def require_visible(*, user: User, conversation_id: int) -> None:
+    """Like `get_conversation`, without reading the chat."""
+    _one(Conversation.objects.visible_to(user).only("id"), conversation_id)
+
+
+def lock_for_write(*, user: User, conversation_id: int) -> Conversation:
+    """The conversation, locked until the transaction ends; every write to anything of it begins here.
+
+    Raises `NotFound`, or `Conflict` (`conversation_locked`) once it has become a project.
+    """
+    rows = Conversation.objects.editable_by(user).select_for_update(no_key=True, of=("self",)).defer("imported_chat")
+    conversation = _one(rows, conversation_id)
+    if conversation.is_locked:
+        raise Conflict("This conversation has become a project and is locked.", code="conversation_locked")
+    return conversation
+
+
+@transaction.atomic
+def rename(*, user: User, conversation_id: int, title: str) -> None:
+    conversation = lock_for_write(user=user, conversation_id=conversation_id)
+    conversation.title, conversation.updated_at = title, timezone.now()
+    conversation.save(update_fields=["title", "updated_at"])
+
+
+@transaction.atomic
+def delete(*, user: User, conversation_id: int) -> None:
+    """Deletes a conversation and all that belongs to it. Raises `Forbidden` unless `user` imported it or operates."""
+    conversation = lock_for_write(user=user, conversation_id=conversation_id)
+    if not Conversation.objects.deletable_by(user).filter(pk=conversation.pk).exists():
+        raise Forbidden("Only the person who imported a conversation, or an operator, may delete it.")
+    conversation.delete()
+
+
+def summary_of(*, user: User, conversation_id: int) -> str:
+    """Raises `NotFound` while there is no summary, or an empty one."""
+    require_visible(user=user, conversation_id=conversation_id)
+    row = ImportedSummary.objects.filter(conversation_id=conversation_id).exclude(summary="").first()
+    if row is None:
+        raise NotFound("There is no summary of this conversation yet.", code="summary_not_found")
+    return row.summary
+
+
+@transaction.atomic
+def write_summary(*, user: User, conversation_id: int, summary: str) -> None:
+    conversation = lock_for_write(user=user, conversation_id=conversation_id)
+    ImportedSummary.objects.update_or_create(conversation=conversation, defaults={"summary": summary})
+
+
+def url_of(chat: ImportedChat) -> str:
+    """The link of a chat, or for one without a link a name that two imports of the same chat share."""
+    if chat.source_url:
+        return chat.source_url
+    text = "\x1f".join(f"{message.role}\x1e{message.text}" for message in chat.messages)
+    return f"draftloom:import/{chat.source}/{chat.source_id or hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def with_url(*, user: User, url: str) -> ConversationQuerySet:
+    """Conversations the user may see that came from `url`, the newest first."""
+    rows = Conversation.objects.visible_to(user).alias(url_md5=MD5("url"))
+    return rows.filter(url_md5=hashlib.md5(url.encode(), usedforsecurity=False).hexdigest(), url=url).order_by(
+        "-updated_at", "-id"
+    )
+
+
+def lock_url(url: str) -> None:
+    """Makes imports of one link take turns until the transaction ends, so that two of them cannot both be the first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [url])
+
+
+def create_from_chat(*, user: User, chat: ImportedChat) -> Conversation:
+    return Conversation.objects.create(
+        url=url_of(chat),
+        title=_title_of(chat),
+        imported_by_user=user,
+        source=chat.source,
+        source_id=chat.source_id,
+        imported_chat=_messages_of(chat),
+        import_report=chat.report(),
+    )
+
+
+def replace_chat(*, conversation: Conversation, chat: ImportedChat) -> None:
+    """Takes the messages of a newer import; the title stays, and a summary of the old messages goes."""
+    now = timezone.now()
+    conversation.imported_chat = _messages_of(chat)
+    conversation.import_report = chat.report()
+    conversation.import_date = conversation.updated_at = now
+    conversation.save(update_fields=["imported_chat", "import_report", "import_date", "updated_at"])
+    ImportedSummary.objects.filter(conversation=conversation).delete()
+
+
+def get_run(*, user: User, run_id: Any) -> Run:
+    run = Run.objects.visible_to(user).filter(pk=run_id).first()
+    if run is None:
+        raise NotFound("There is no such run.", code="run_not_found")
+    return run
+
+
+def cancel_run(*, user: User, run_id: Any) -> Run:
+    return lifecycle.cancel(run=get_run(user=user, run_id=run_id))
+
+
+def _one(rows: ConversationQuerySet, conversation_id: int) -> Conversation:
+    conversation = rows.filter(pk=conversation_id).first()
+    if conversation is None:
+        raise NotFound("There is no such conversation.", code="conversation_not_found")
+    return conversation
+
+
+def _title_of(chat: ImportedChat) -> str:
+    return shorten(chat.title.strip() or UNTITLED, CONVERSATION_TITLE_CHARACTERS)
+
+
+def _messages_of(chat: ImportedChat) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.text} for message in chat.messages]
+
+
+def transcript(messages: Iterable[dict[str, str]]) -> str:
+    """The chat as text for a model: each message behind its role, with a blank line between."""
+    return "\n\n".join(f"{message['role'].capitalize()}: {message['content']}" for message in messages)

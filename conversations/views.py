@@ -1,0 +1,134 @@
+"""`/api/conversations` and `/api/runs`."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from accounts.authentication import current_user
+from accounts.serializers import MessageSerializer
+from config.api.ids import parse_id, parse_uuid
+from config.api.pagination import limit_offset
+from config.api.streams import StreamRun, last_event, requested_dialect
+from config.exceptions import Invalid
+from conversations import services
+from conversations.models import Conversation, DashboardRow, Run
+from conversations.serializers import (
+    LIST_FIELDS,
+    ConversationListSerializer,
+    ConversationSerializer,
+    RenamedSerializer,
+    RunListSerializer,
+    RunSerializer,
+    SummarySerializer,
+    TitleSerializer,
+)
+
+RUNS_SHOWN = 200
+LIMIT = OpenApiParameter("limit", int, description="How many at most, 1 to 1000; 100 unless told.")
+OFFSET = OpenApiParameter("offset", int, description="How many to leave out from the start.")
+STATE = OpenApiParameter("state", str, enum=["active", "all"], description="Only those not over yet, or all (the default).")
+AFTER = OpenApiParameter("after", str, description="Only events newer than this id, `<run>:<number>` or the number alone.")
+DIALECT = OpenApiParameter("dialect", str, enum=["sse"], description="How the stream is written.")
+
+
+class ConversationViewSet(ViewSet):
+    @extend_schema(summary="All conversations, the latest change first", parameters=[LIMIT, OFFSET],
+                   responses=ConversationListSerializer, tags=["conversations"])  # fmt: skip
+    def list(self, request: Request) -> Response:
+        limit, offset = limit_offset(request.query_params)
+        visible = Conversation.objects.visible_to(current_user(request)).order_by("-updated_at", "-id")
+        page = visible.values("id")[offset : offset + limit]
+        rows = DashboardRow.objects.filter(id__in=page).order_by("-updated_at", "-id").values(*LIST_FIELDS)
+        return Response({"conversations": list(rows)})
+
+    @extend_schema(summary="A conversation with its imported chat", responses=ConversationSerializer, tags=["conversations"])
+    def retrieve(self, request: Request, conversation_id: str) -> Response:
+        return Response(self._conversation(request, parse_id(conversation_id, "conversation")))
+
+    @extend_schema(summary="Change the title", request=TitleSerializer, responses=RenamedSerializer, tags=["conversations"])
+    def partial_update(self, request: Request, conversation_id: str) -> Response:
+        pk = parse_id(conversation_id, "conversation")
+        body = TitleSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        services.rename(user=current_user(request), conversation_id=pk, title=body.validated_data["title"])
+        return Response({"conversation": self._conversation(request, pk)})
+
+    @extend_schema(summary="Delete a conversation and all that belongs to it", responses=MessageSerializer,
+                   tags=["conversations"])  # fmt: skip
+    def destroy(self, request: Request, conversation_id: str) -> Response:
+        services.delete(user=current_user(request), conversation_id=parse_id(conversation_id, "conversation"))
+        return Response({"message": "The conversation was deleted."})
+
+    @extend_schema(summary="The summary of the imported chat; 404 while there is none", responses=SummarySerializer,
+                   tags=["conversations"])  # fmt: skip
+    def imported_chat_summary(self, request: Request, conversation_id: str) -> Response:
+        pk = parse_id(conversation_id, "conversation")
+        return Response({"summary": services.summary_of(user=current_user(request), conversation_id=pk)})
+
+    @extend_schema(summary="Write the summary of the imported chat", request=SummarySerializer,
+                   responses=SummarySerializer, tags=["conversations"])  # fmt: skip
+    def summary(self, request: Request, conversation_id: str) -> Response:
+        pk = parse_id(conversation_id, "conversation")
+        body = SummarySerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        services.write_summary(user=current_user(request), conversation_id=pk, **body.validated_data)
+        return Response(body.validated_data)
+
+    @extend_schema(summary="The runs of a conversation, the newest first", parameters=[STATE],
+                   responses=RunListSerializer, tags=["runs"])  # fmt: skip
+    def runs(self, request: Request, conversation_id: str) -> Response:
+        pk = parse_id(conversation_id, "conversation")
+        services.require_visible(user=current_user(request), conversation_id=pk)
+        return Response(_run_list(request, conversation_id=pk))
+
+    @staticmethod
+    def _conversation(request: Request, pk: int) -> Any:
+        conversation = services.get_conversation(user=current_user(request), conversation_id=pk)
+        return ConversationSerializer(conversation).data
+
+
+class RunViewSet(ViewSet):
+    @extend_schema(summary="Your own runs, the newest first", parameters=[STATE], responses=RunListSerializer, tags=["runs"])
+    def list(self, request: Request) -> Response:
+        return Response(_run_list(request, user=current_user(request)))
+
+    @extend_schema(summary="One run", responses=RunSerializer, tags=["runs"])
+    def retrieve(self, request: Request, run_id: str) -> Response:
+        return Response(RunSerializer(self._run(request, run_id)).data)
+
+    @extend_schema(
+        summary="Watch a run: what is newer than the last event seen, then what comes",
+        parameters=[AFTER, DIALECT],
+        responses={(200, "text/event-stream"): str, 204: None},
+        tags=["runs"],
+    )
+    def events(self, request: Request, run_id: str) -> HttpResponse | Response:
+        run = self._run(request, run_id)
+        named, after = last_event(request._request)
+        if named not in ("", str(run.id)):
+            raise Invalid("This event id is of another run.", code="invalid_event_id")
+        if not run.is_active and after >= run.event_seq:
+            return Response(status=204)  # so that an EventSource stops asking
+        return StreamRun(str(run.id), after=after, dialect=requested_dialect(request._request))
+
+    @extend_schema(summary="Stop a run, keeping what was written so far", request=None, responses={202: RunSerializer},
+                   tags=["runs"])  # fmt: skip
+    def cancel(self, request: Request, run_id: str) -> Response:
+        run = services.cancel_run(user=current_user(request), run_id=parse_uuid(run_id, "run"))
+        return Response(RunSerializer(run).data, status=202)
+
+    @staticmethod
+    def _run(request: Request, run_id: str) -> Run:
+        return services.get_run(user=current_user(request), run_id=parse_uuid(run_id, "run"))
+
+
+def _run_list(request: Request, **which: Any) -> dict[str, Any]:
+    state = request.query_params.get("state", "all")
+    if state not in {"active", "all"}:
+        raise Invalid("`state` is `active` or `all`.", field="state")
+    runs = Run.objects.active() if state == "active" else Run.objects.all()
+    return {"runs": RunSerializer(runs.filter(**which).order_by("-created_at", "-id")[:RUNS_SHOWN], many=True).data}

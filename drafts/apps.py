@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class DraftsConfig(AppConfig):
+    name = "drafts"
+
+    def ready(self) -> None:
+        from conversations.runs import register
+        from drafts.generation import GenerateHandler
+        from drafts.import_flow import ImportHandler
+
+        register("import", ImportHandler())
+        register("generate", GenerateHandler())

@@ -1,0 +1,68 @@
+"""The events of imports and generations, beside those of `conversations.runs.events`."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import orjson
+
+from conversations.models import Conversation, Run
+from conversations.runs.events import Event
+from conversations.serializers import ConversationSerializer
+from drafts.models import ProjectDraft
+from drafts.serializers import ProjectDraftSerializer
+
+
+@dataclass(frozen=True, slots=True)
+class StateTold(Event):
+    """One of `importing extracting_chat_keywords retrieving_memories summarizing generating`."""
+
+    type: ClassVar[str] = "state"
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Event):
+    """How far a phase is. Phase `shortened`: `current` of `total` characters of the chat fit the model's window."""
+
+    type: ClassVar[str] = "progress"
+    phase: str
+    current: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictTold(Event):
+    """The chat is here already: `[{id, title, updated_at, url}]`, the newest first."""
+
+    type: ClassVar[str] = "conflict"
+    conversations: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLimit(Event):
+    type: ClassVar[str] = "model_limit_conflict"
+    message: str
+    suggestion: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportDone(Event):
+    type: ClassVar[str] = "done"
+    conversation: dict[str, Any]
+    project_draft: dict[str, Any] | None
+
+    def encoded(self) -> bytes:
+        return orjson.dumps(self.data(), default=str)
+
+
+def terminal_of(run: Run) -> Event:
+    """How an import or a generation that is done ended, from what is stored."""
+    if run.error_code == ConflictTold.type:
+        return ConflictTold(run.result["conversations"])
+    if run.error_code == ModelLimit.type:
+        return ModelLimit(run.result["message"], run.result["suggestion"])
+    conversation = Conversation.objects.select_related("imported_by_user").get(pk=run.conversation_id)
+    draft = ProjectDraft.objects.select_related("active_version").filter(conversation=conversation).first()
+    return ImportDone(
+        dict(ConversationSerializer(conversation).data), dict(ProjectDraftSerializer(draft).data) if draft else None
+    )

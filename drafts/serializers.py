@@ -1,0 +1,86 @@
+"""The JSON of drafts (contract.md 1.2), and of requests that import."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from config.api.fields import StrictBooleanField, StrictCharField, StrictIntegerField
+from config.limits import DESCRIPTION_CHARACTERS, DRAFT_TITLE_CHARACTERS, IMPORT_BYTES
+from drafts.models import DraftVersion, ProjectDraft
+
+
+class DraftVersionSerializer(serializers.ModelSerializer[DraftVersion]):
+    version_id = serializers.IntegerField(source="id")
+
+    class Meta:
+        model = DraftVersion
+        fields = ["version_id", "title", "description", "is_manual_edit", "version_number", "created_at"]
+
+
+class ProjectDraftSerializer(serializers.ModelSerializer[ProjectDraft]):
+    project_draft_id = serializers.IntegerField(source="id")
+    active_version = DraftVersionSerializer(allow_null=True)
+
+    class Meta:
+        model = ProjectDraft
+        fields = ["project_draft_id", "conversation_id", "active_version", "created_at", "updated_at"]
+
+
+class DraftAnswerSerializer(serializers.Serializer[Any]):
+    project_draft = ProjectDraftSerializer()
+
+
+class VersionListSerializer(serializers.Serializer[Any]):
+    versions = DraftVersionSerializer(many=True)
+
+
+class EditSerializer(serializers.Serializer[Any]):
+    title = StrictCharField(max_length=DRAFT_TITLE_CHARACTERS)
+    description = StrictCharField(max_length=DESCRIPTION_CHARACTERS)
+
+
+class ModelChoiceSerializer(serializers.Serializer[Any]):
+    """A model, or neither field for the task's default."""
+
+    llm_provider = StrictCharField(max_length=40, required=False)
+    llm_model = StrictCharField(max_length=120, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("llm_provider" in attrs) != ("llm_model" in attrs):
+            raise serializers.ValidationError("Give both llm_provider and llm_model, or neither.")
+        return attrs
+
+
+RESOLUTIONS = ["prompt", "create_new", "update_existing"]
+
+
+class ImportSerializer(serializers.Serializer[Any]):
+    url = StrictCharField(max_length=2000)
+    llm_provider = StrictCharField(max_length=40)
+    llm_model = StrictCharField(max_length=120)
+    accept_summarization = StrictBooleanField()
+    duplicate_resolution = serializers.ChoiceField(RESOLUTIONS)
+    target_conversation_id = StrictIntegerField(required=False, help_text="With `update_existing` only.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("duplicate_resolution") == "update_existing" and "target_conversation_id" not in attrs:
+            raise serializers.ValidationError({"target_conversation_id": "Say which conversation to update."})
+        return attrs
+
+
+class ImportFileSerializer(ModelChoiceSerializer):
+    """Either a `file` (multipart) or a `text` (JSON); everything else as in an import by link, and optional."""
+
+    text = StrictCharField(max_length=IMPORT_BYTES, required=False, allow_blank=True)
+    file = serializers.FileField(required=False, allow_empty_file=True)
+    accept_summarization = serializers.BooleanField(default=False)
+    duplicate_resolution = serializers.ChoiceField(RESOLUTIONS, default="create_new")
+    target_conversation_id = serializers.IntegerField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        if ("text" in attrs) == ("file" in attrs):
+            raise serializers.ValidationError("Send either a `file` or a `text`.")
+        if attrs["duplicate_resolution"] == "update_existing" and "target_conversation_id" not in attrs:
+            raise serializers.ValidationError({"target_conversation_id": "Say which conversation to update."})
+        return attrs

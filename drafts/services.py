@@ -1,0 +1,147 @@
+"""Drafts and their versions."""
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts.models import User
+from config.exceptions import NotFound
+from config.limits import DRAFT_TITLE_CHARACTERS
+from conversations.models import Conversation, Run
+from conversations.services import lock_for_write, require_visible
+from drafts.models import DraftVersion, ProjectDraft
+
+PLACEHOLDER_TITLE = "Generating..."
+PLACEHOLDER_TEXT = "The draft is being written."
+FAILED_TITLE = "Failed to Generate Project Draft"
+
+
+def get_draft(*, user: User, conversation_id: int) -> ProjectDraft:
+    """The draft with its active version. Raises `NotFound` for what is missing or not this user's to see."""
+    require_visible(user=user, conversation_id=conversation_id)
+    draft = ProjectDraft.objects.select_related("active_version").filter(conversation_id=conversation_id).first()
+    if draft is None:
+        raise NotFound("This conversation has no project draft yet.", code="draft_not_found")
+    return draft
+
+
+def versions_of(*, user: User, conversation_id: int) -> QuerySet[DraftVersion]:
+    """All versions, the newest first."""
+    draft = get_draft(user=user, conversation_id=conversation_id)
+    return DraftVersion.objects.filter(project_draft=draft).order_by("-version_number")
+
+
+@transaction.atomic
+def edit(*, user: User, conversation_id: int, title: str, description: str) -> None:
+    """A person's edit: a new active version, unless nothing changed."""
+    lock_for_write(user=user, conversation_id=conversation_id)
+    draft = get_draft(user=user, conversation_id=conversation_id)
+    add_version(draft=draft, title=title, description=description, user=user, is_manual_edit=True)
+
+
+@transaction.atomic
+def activate(*, user: User, conversation_id: int, version_id: int) -> None:
+    """Brings an earlier version back, as a new one. Raises `NotFound` for a version of another draft."""
+    lock_for_write(user=user, conversation_id=conversation_id)
+    draft = get_draft(user=user, conversation_id=conversation_id)
+    chosen = DraftVersion.objects.filter(project_draft=draft, pk=version_id).first()
+    if chosen is None:
+        raise NotFound("This draft has no such version.", code="version_not_found")
+    texts = {"title": chosen.title, "description": chosen.description, "is_manual_edit": chosen.is_manual_edit}
+    add_version(draft=draft, user=user, **texts)
+
+
+@transaction.atomic
+def add_version(
+    *,
+    draft: ProjectDraft,
+    title: str,
+    description: str,
+    user: User,
+    is_manual_edit: bool = False,
+    run: Run | None = None,
+    tool_call: str = "",
+    activate: bool = True,
+) -> DraftVersion:
+    """Adds a version, numbered by the draft's counter, and makes it the active one.
+
+    Returns what is there already if the text is that of the active version, or if `tool_call` of `run` took effect before.
+    """
+    row = lock_draft(draft)
+    active = row.active_version
+    if active and (active.title, active.description) == (title, description):
+        return active
+    if tool_call and (earlier := DraftVersion.objects.filter(run=run, tool_call=tool_call).first()):
+        return earlier
+    row.last_version_number += 1
+    version = DraftVersion.objects.create(
+        project_draft=row,
+        title=title,
+        description=description,
+        is_manual_edit=is_manual_edit,
+        version_number=row.last_version_number,
+        created_by_user=user,
+        run=run,
+        tool_call=tool_call,
+    )
+    if activate:
+        row.active_version = version
+    row.save(update_fields=["last_version_number", "active_version", "updated_at"])
+    return version
+
+
+def lock_draft(draft: ProjectDraft) -> ProjectDraft:
+    """The draft's row, locked, with its counters as they are now. After the conversation's and the run's lock, if any."""
+    rows = ProjectDraft.objects.select_for_update(no_key=True, of=("self",)).select_related("active_version")
+    return rows.get(pk=draft.pk)
+
+
+def get_or_make_draft(*, conversation: Conversation, user: User) -> ProjectDraft:
+    """The conversation's draft, made with a placeholder as version 1 if there is none."""
+    draft, created = ProjectDraft.objects.select_related("active_version").get_or_create(
+        conversation=conversation, defaults={"created_by_user": user}
+    )
+    if created:
+        draft.active_version = add_version(draft=draft, title=PLACEHOLDER_TITLE, description=PLACEHOLDER_TEXT, user=user)
+    return draft
+
+
+@transaction.atomic
+def store_generated(
+    *, draft: ProjectDraft, run: Run, title: str, description: str, base_version_id: int | None, user: User
+) -> DraftVersion:
+    """Stores what a model wrote from the chat.
+
+    A placeholder that nobody has touched is filled in place. Otherwise it becomes a new version; that is the active
+    one unless a person has edited the draft since `base_version_id`, where the model began.
+    """
+    row = lock_draft(draft)
+    active = row.active_version
+    if active and _is_untouched(active):
+        return _fill(active, title=title, description=description, run=run)
+    edited_since = active is not None and active.pk != base_version_id and active.is_manual_edit
+    return add_version(
+        draft=draft, title=title, description=description, user=user, run=run, activate=not edited_since
+    )
+
+
+@transaction.atomic
+def store_failure(*, draft: ProjectDraft, run: Run, reason: str) -> None:
+    """Says in the place of an untouched placeholder that generating failed; a draft that has text keeps it."""
+    active = lock_draft(draft).active_version
+    if active and _is_untouched(active):
+        _fill(active, title=FAILED_TITLE, description=reason, run=run)
+
+
+def _is_untouched(version: DraftVersion) -> bool:
+    return version.version_number == 1 and version.title == PLACEHOLDER_TITLE and not version.is_manual_edit
+
+
+def _fill(version: DraftVersion, *, title: str, description: str, run: Run) -> DraftVersion:
+    version.title, version.description, version.run = title, description, run
+    version.save(update_fields=["title", "description", "run"])
+    ProjectDraft.objects.get(pk=version.project_draft_id).save(update_fields=["updated_at"])
+    return version
+
+
+def is_title_too_long(title: str) -> bool:
+    return len(title) > DRAFT_TITLE_CHARACTERS

@@ -1,0 +1,63 @@
+"""What every importer gives: one `ImportedChat`, or an `ImporterError`. Pure values, free of Django models."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from config.exceptions import DraftloomError
+
+Role = Literal["user", "assistant"]
+
+
+class ImporterError(DraftloomError):
+    """A chat could not be read. `detail` says what the member can do about it, and holds none of the chat's text.
+
+    Codes: `no_messages`, `unknown_format`, `format_changed`, `several_conversations`, `gone`, `private_or_login`,
+    `bot_challenge`, `rate_limited`, `too_large`, `timeout`, `unsupported_url`, `fetch_failed`.
+    """
+
+    code = "import_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedMessage:
+    """One turn, in Markdown."""
+
+    role: Role
+    text: str
+    source_message_id: str = ""
+    created_at: datetime | None = None
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedChat:
+    """A conversation as it was elsewhere.
+
+    `source` is a short name (`chatgpt`, `claude`, `text`, …). `parser` names the importer and its version, such as
+    `chatgpt-share-turbostream/1`. `omitted` counts what was left out, by kind (`image`, `tool_call`, `reasoning`, …);
+    `warnings` are codes such as `no_labels` or `interrupted`.
+    """
+
+    source: str
+    parser: str
+    title: str
+    messages: tuple[ImportedMessage, ...]
+    source_id: str = ""
+    source_url: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    model: str = ""
+    omitted: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def report(self) -> dict[str, Any]:
+        """What was kept and what was left out, as it is stored with the conversation."""
+        return {
+            "parser": self.parser,
+            "messages": len(self.messages),
+            "omitted": dict(self.omitted),
+            "warnings": list(self.warnings),
+            "model": self.model,
+            "created_at": self.created_at.isoformat() if self.created_at else None,
+        }

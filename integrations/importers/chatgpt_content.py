@@ -1,0 +1,106 @@
+"""The content of one ChatGPT message as Markdown."""
+
+import re
+from collections import Counter
+from typing import Any
+
+from integrations.importers.citations import resolve_citations
+from integrations.importers.turns import joined
+
+GENERATED_IMAGE = "[generated image]"
+
+_AUDIO = frozenset({"audio_asset_pointer", "real_time_user_audio_video_asset_pointer"})
+_TYPE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+
+
+def content_text(message: dict[str, Any], role: str, omitted: Counter[str]) -> str:
+    """The Markdown of `message`, with a placeholder for what is not text; adds what was left out to `omitted`, by kind.
+
+    `role` is `user` or `assistant`: an image of the assistant's is a generated one. Content of an unknown type is counted
+    as `unknown` and named, never shown as it is.
+    """
+    content, metadata = message["content"], dict_or_empty(message.get("metadata"))
+    kind = content.get("content_type")
+    if kind in ("text", "multimodal_text"):
+        text = joined([_part(part, role, metadata, omitted) for part in _list(content.get("parts"))])
+    elif kind == "code":
+        text = fenced(_string(content.get("text")), _string(content.get("language")))
+    elif kind == "execution_output":
+        text = fenced(_string(content.get("text")))
+    elif kind == "tether_quote":
+        text = joined([_string(content.get(key)) for key in ("title", "url", "text")])
+    else:
+        text = _unknown(kind, omitted)
+    return joined([text, *_attachments(metadata, content, omitted)])
+
+
+def weight(message: dict[str, Any]) -> int:
+    """The work of reading `message`, in characters: what a few bytes can refer to a thousand times over adds up."""
+    content, metadata = message["content"], dict_or_empty(message.get("metadata"))
+    parts = _list(content.get("parts"))
+    references = len(_list(metadata.get("content_references"))) + len(_list(metadata.get("citations")))
+    characters = sum(len(text) for text in (content.get("text"), *parts) if isinstance(text, str))
+    return characters + len(parts) * (1 + references) + len(_list(metadata.get("attachments")))
+
+
+def image_placeholders(message: dict[str, Any]) -> str:
+    """One `[generated image]` for each image among the parts of a tool's result; nothing if it has none."""
+    parts = _list(message["content"].get("parts"))
+    return "\n\n".join(GENERATED_IMAGE for part in parts if _type(part) == "image_asset_pointer")
+
+
+def fenced(code: str, language: str = "") -> str:
+    if not code.strip():
+        return ""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
+    name = language if _TYPE_NAME.fullmatch(language) and language != "unknown" else ""
+    return f"{fence}{name}\n{code}\n{fence}"
+
+
+def dict_or_empty(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _part(part: Any, role: str, metadata: dict[str, Any], omitted: Counter[str]) -> str:
+    if isinstance(part, str):
+        return resolve_citations(part, metadata)
+    kind = _type(part)
+    if kind == "audio_transcription":
+        return _string(part.get("text"))
+    if kind == "image_asset_pointer":
+        omitted["image"] += 1
+        return GENERATED_IMAGE if role == "assistant" else "[image]"
+    if kind in _AUDIO:
+        omitted["audio"] += 1
+        return "[audio]"
+    return _unknown(kind, omitted) if isinstance(part, dict) else ""
+
+
+def _attachments(metadata: dict[str, Any], content: dict[str, Any], omitted: Counter[str]) -> list[str]:
+    """The names of attached files; images among them stand in the parts already."""
+    has_images = any(_type(part) == "image_asset_pointer" for part in _list(content.get("parts")))
+    names = []
+    for file in _list(metadata.get("attachments")):
+        if not isinstance(file, dict) or (has_images and _string(file.get("mime_type")).startswith("image/")):
+            continue
+        omitted["file"] += 1
+        names.append(f"[file: {_string(file.get('name'))[:200] or 'unnamed'}]")
+    return names
+
+
+def _unknown(kind: Any, omitted: Counter[str]) -> str:
+    omitted["unknown"] += 1
+    name = kind if isinstance(kind, str) and _TYPE_NAME.fullmatch(kind) else "unknown"
+    return f"[content that cannot be shown: {name}]"
+
+
+def _type(part: Any) -> Any:
+    return part.get("content_type") if isinstance(part, dict) else None
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,163 @@
+"""The front door: finds out by content, never by name, what somebody gave us, and reads it.
+
+A further format is one module with `matches` and `read`, and one line in `JSON_FORMATS` or `HTML_FORMATS`. The first
+that matches reads, so a format that others resemble stands before them.
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from config.limits import IMPORT_BYTES
+from integrations.fetch import fetch
+from integrations.importers import chatgpt, chatgpt_share, text
+from integrations.importers.base import ImportedChat, ImporterError
+from integrations.importers.links import ShareLink
+from integrations.importers.turns import too_large
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """`matches` decides by the shape of a value, parsed JSON or a page's text; `read(value, filename)` trusts it."""
+
+    matches: Callable[[Any], bool]
+    read: Callable[[Any, str], ImportedChat]
+
+
+JSON_FORMATS = (Format(chatgpt.matches, chatgpt.read),)
+HTML_FORMATS = (Format(chatgpt_share.matches, chatgpt_share.read),)
+
+_JSON_START = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*\{)")
+_HTML_START = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*|<!--.{0,2000}?-->\s*){0,3}<(?:!doctype\s+html|html|head|body|script|meta|title)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_BINARY = {
+    b"PK\x03\x04": "a ZIP archive. Unpack it and upload the conversation's own JSON file",
+    b"%PDF": "a PDF. Copy its text and paste it",
+    b"\x89PNG": "an image. Copy the chat's text and paste it",
+    b"\xff\xd8\xff": "an image. Copy the chat's text and paste it",
+    b"\x1f\x8b": "a compressed file. Unpack it first",
+    b"From: <Saved by": "a page saved as a web archive. Save it as “Web page, HTML only”",
+}
+_BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_READABLE = (
+    "a ChatGPT share page, a ChatGPT export with one conversation, or text with labels such as “User:” and “Assistant:”"
+)
+_UNKNOWN = f"This file is none of what can be read: {_READABLE}. Copy the chat's text and paste it instead."
+_DAMAGED = "This file looks like JSON but is damaged or cut off. Download it again, or paste the chat's text instead."
+_NOT_THE_CHAT = "The site's answer is not the chat. Save the page or copy its text, and upload or paste it instead."
+_INCONCLUSIVE = frozenset({"fetch_failed", "private_or_login", "unknown_format", "format_changed", "no_messages"})
+
+
+def read_chat(data: bytes, filename: str = "") -> ImportedChat:
+    """The one conversation in a file: JSON, a saved page, Markdown or plain text.
+
+    `filename` gives a title if nothing in the file does, and decides nothing. Raises `ImporterError` and nothing else:
+    above all `unknown_format`, `several_conversations`, `no_messages`, `format_changed`, `too_large`.
+    """
+    with _bounded(len(data)):
+        content = _decoded(data)
+        formats, value = _structure(content)
+        return _read_known(formats, value, filename) or _read_plain(content, value, filename)
+
+
+def read_text(content: str) -> ImportedChat:
+    """The conversation that somebody pasted: a known source's JSON or page, or else Markdown or plain text.
+
+    Raises `ImporterError` and nothing else.
+    """
+    with _bounded(len(content)):
+        content = content.removeprefix("\ufeff")
+        return _read_known(*_structure(content), "") or text.read(content)
+
+
+def fetch_chat(
+    link: ShareLink,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    read: Callable[[bytes, str], ImportedChat] = read_chat,
+) -> ImportedChat:
+    """The conversation behind `link`, with at most two requests: its JSON, then its page if that proved nothing.
+
+    Blocks, as `fetch` does. Pass `child.parse` as `read` where a large page must not hold up the process. Raises
+    `ImporterError`; a deletion, a bot check, a rate limit and a timeout are final: no way round them is tried.
+    """
+    if link.json_url:
+        try:
+            return _fetched(link, link.json_url, overrides, read)
+        except ImporterError as error:
+            if error.code not in _INCONCLUSIVE:
+                raise
+    return _fetched(link, link.page_url, overrides, read)
+
+
+def _fetched(
+    link: ShareLink,
+    url: str,
+    overrides: Mapping[str, str] | None,
+    read: Callable[[bytes, str], ImportedChat],
+) -> ImportedChat:
+    chat = read(fetch(url, overrides=overrides).body, "")
+    if chat.source != link.source:
+        raise ImporterError(_NOT_THE_CHAT, code="format_changed", extra={"stage": "not_a_chat"})
+    return replace(chat, source_id=link.id, source_url=link.url)
+
+
+@contextmanager
+def _bounded(size: int) -> Iterator[None]:
+    if size > IMPORT_BYTES:
+        raise too_large()
+    try:
+        yield
+    except RecursionError:
+        raise ImporterError(_UNKNOWN, code="unknown_format", extra={"stage": "too_deep"}) from None
+    except MemoryError:
+        raise too_large() from None
+
+
+def _decoded(data: bytes) -> str:
+    """The text of `data`; Windows' encoding is the last resort, as it has a character for almost every byte."""
+    for start, what in _BINARY.items():
+        if data.startswith(start):
+            raise ImporterError(f"This is {what}.", code="unknown_format", extra={"stage": "binary"})
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        if b"\x00" in data:
+            raise ImporterError(_UNKNOWN, code="unknown_format", extra={"stage": "binary"}) from None
+        return data.decode("cp1252", "replace")
+
+
+def _structure(content: str) -> tuple[tuple[Format, ...], Any]:
+    """The formats that may match, and what they are matched with; None for what is neither a page nor JSON."""
+    return (HTML_FORMATS, content) if _HTML_START.match(content) else (JSON_FORMATS, _json(content))
+
+
+def _json(content: str) -> Any:
+    if content.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        return json.loads(content, strict=False)
+    except ValueError:
+        return None
+
+
+def _read_known(formats: tuple[Format, ...], value: Any, filename: str) -> ImportedChat | None:
+    reader = next((known.read for known in formats if known.matches(value)), None)
+    return reader(value, filename) if reader else None
+
+
+def _read_plain(content: str, value: Any, filename: str) -> ImportedChat:
+    if value is not None:
+        raise ImporterError(_UNKNOWN, code="unknown_format", extra={"stage": "no_known_shape"})
+    if _JSON_START.match(content):
+        raise ImporterError(_DAMAGED, code="unknown_format", extra={"stage": "not_json"})
+    return text.read(content, filename)

@@ -1,0 +1,20 @@
+"""The one seam between Draftloom and a language model."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from integrations.llm.events import LLMEvent
+from integrations.llm.messages import ChatRequest
+
+
+class LLMProvider(Protocol):
+    """A vendor's wire. Translates a request into a call and the answer into events, and does nothing else."""
+
+    name: str
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[LLMEvent]:
+        """Yields the events of one answer; closing the iterator closes the connection.
+
+        Raises an `LLMError`, and nothing else, when the answer cannot be had or ends before it is finished.
+        """
+        ...

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class LlmconfigConfig(AppConfig):
+    name = "llmconfig"
+    verbose_name = "Language models"

@@ -1,0 +1,38 @@
+"""The models every installation starts with, in the order in which lists show them (contract.md 4.2).
+
+Columns: provider, id, label, context window in tokens, takes images, takes PDFs.
+"""
+
+CATALOGUE: tuple[tuple[str, str, str, int, bool, bool], ...] = (
+    ("anthropic", "claude-3-opus-20240229", "Claude Opus 3", 200_000, True, False),
+    ("anthropic", "claude-opus-4-20250514", "Claude Opus 4", 200_000, True, True),
+    ("anthropic", "claude-opus-4-1-20250805", "Claude Opus 4.1", 200_000, True, True),
+    ("anthropic", "claude-3-haiku-20240307", "Claude Haiku 3", 200_000, True, False),
+    ("anthropic", "claude-3-5-haiku-20241022", "Claude Haiku 3.5", 200_000, True, True),
+    ("anthropic", "claude-3-7-sonnet-20250219", "Claude Sonnet 3.7", 200_000, True, True),
+    ("anthropic", "claude-sonnet-4-20250514", "Claude Sonnet 4", 200_000, True, True),
+    ("grok", "grok-code-fast-1", "Grok Code Fast 1", 256_000, False, True),
+    ("grok", "grok-4-0709", "Grok 4 0709", 256_000, True, True),
+    ("grok", "grok-3", "Grok 3", 131_000, False, True),
+    ("grok", "grok-3-mini", "Grok 3 Mini", 131_000, False, True),
+    ("openai", "gpt-3.5-turbo", "GPT-3.5 Turbo", 4_096, False, True),
+    ("openai", "gpt-4o", "GPT-4o", 128_000, True, True),
+    ("openai", "gpt-4o-mini", "GPT-4o Mini", 128_000, True, True),
+    ("openai", "gpt-4", "GPT-4", 8_192, False, True),
+    ("openai", "gpt-4-turbo", "GPT-4 Turbo", 128_000, True, True),
+    ("openai", "gpt-4.1", "GPT-4.1", 1_000_000, True, True),
+    ("openai", "gpt-4.1-mini", "GPT-4.1 Mini", 1_000_000, True, True),
+    ("openai", "gpt-4.1-nano", "GPT-4.1 Nano", 1_000_000, True, True),
+    ("openai", "gpt-5", "GPT-5", 400_000, True, True),
+    ("openai", "gpt-5-nano", "GPT-5 Nano", 400_000, True, True),
+    ("openai", "gpt-5-mini", "GPT-5 Mini", 400_000, True, True),
+    ("openai", "o1", "o1", 200_000, True, True),
+    ("openai", "o1-pro", "o1 Pro", 200_000, True, True),
+    ("openai", "o3", "o3", 200_000, True, True),
+    ("openai", "o3-mini", "o3 Mini", 200_000, False, True),
+    ("openai", "o3-pro", "o3 Pro", 200_000, True, True),
+    ("demo", "demo-1", "Demo (no key needed)", 32_000, False, False),
+)
+
+REASONING_MODELS = frozenset({"gpt-5", "gpt-5-nano", "gpt-5-mini", "o1", "o1-pro", "o3", "o3-mini", "o3-pro"})
+"""OpenAI's models that take `max_completion_tokens` in place of `max_tokens` (contract.md 4.3)."""

@@ -1,0 +1,84 @@
+"""Which model and which prompt a task uses."""
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import User
+from config.exceptions import Invalid
+from integrations.llm import registry
+from llmconfig.models import DefaultModel, LLMModel, Prompt, PromptType
+
+
+class ActivePrompt(NamedTuple):
+    """A task's system prompt before its placeholders are filled; `version` 0 is the built-in text."""
+
+    text: str
+    version: int
+
+
+def choose_model(*, provider: str, model_id: str) -> LLMModel:
+    """The active model with this name. Raises `Invalid` if there is none or its provider has no key here."""
+    model = LLMModel.objects.filter(provider=provider, model_id=model_id, is_active=True).first()
+    if model is None:
+        raise Invalid(f"There is no model {provider}/{model_id}.", code="unknown_model", field="llm_model")
+    if provider not in registry.configured():
+        raise Invalid(
+            f"The provider {provider} is not configured here. Choose another model, or ask an operator for its key.",
+            code="provider_not_configured",
+            field="llm_provider",
+        )
+    return model
+
+
+def default_model(*, prompt_type: str) -> LLMModel:
+    """The model for a task: the operators' choice, else openai/gpt-4o if it has a key, else the first that can be used."""
+    configured = registry.configured()
+    usable = LLMModel.objects.filter(is_active=True, provider__in=configured)
+    if row := DefaultModel.objects.filter(prompt_type=prompt_type).first():
+        if chosen := usable.filter(provider=row.llm_provider, model_id=row.llm_model).first():
+            return chosen
+    if standard := usable.filter(provider="openai", model_id="gpt-4o").first():
+        return standard
+    first = min(usable, key=lambda model: (configured.index(model.provider), model.position), default=None)
+    if first is None:
+        raise Invalid("No language model is configured here.", code="provider_not_configured")
+    return first
+
+
+def active_prompt(*, prompt_type: str) -> ActivePrompt:
+    row = Prompt.objects.filter(prompt_type=prompt_type, is_active=True).values_list("system_prompt", "version").first()
+    return ActivePrompt(*row) if row else ActivePrompt(built_in_prompt(prompt_type), 0)
+
+
+@functools.cache
+def built_in_prompt(prompt_type: str) -> str:
+    """The text that ships with Draftloom. `prompt_type` is one of `PromptType`."""
+    return (settings.PROMPTS_DIR / f"{PromptType(prompt_type).value}.md").read_text("utf-8").strip()
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """`template` with each `{{name}}` of `values` replaced, in one pass: inserted text can't bring in another one."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values.get(match[1], match[0]), template)
+
+
+@transaction.atomic
+def save_prompt(*, prompt_type: str, system_prompt: str, user: User | None, note: str = "") -> Prompt:
+    """Stores a new version of a task's prompt and puts it into use."""
+    rows = Prompt.objects.select_for_update().filter(prompt_type=prompt_type)
+    last = max(rows.values_list("version", flat=True), default=0)
+    rows.filter(is_active=True).update(is_active=False)
+    return Prompt.objects.create(
+        prompt_type=prompt_type, version=last + 1, system_prompt=system_prompt, note=note, created_by_user=user
+    )
+
+
+@transaction.atomic
+def activate_prompt(*, prompt: Prompt) -> None:
+    """Puts an earlier version back into use."""
+    Prompt.objects.filter(prompt_type=prompt.prompt_type, is_active=True).update(is_active=False)
+    Prompt.objects.filter(pk=prompt.pk).update(is_active=True)
