@@ -9,12 +9,20 @@ NEEDS_NO_SERVER = {"up", "check", "help"}
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from django.core.management import execute_from_command_line
+    command = sys.argv[1] if len(sys.argv) > 1 else "help"
+    if command == "up":
+        os.environ.setdefault("APP_ENV", "local")
+    if os.environ.get("RUN_MAIN") == "true":  # what `runserver` starts anew at each change
+        from config.local import die_with_parent
 
-    if len(sys.argv) > 1 and sys.argv[1] not in NEEDS_NO_SERVER:
+        die_with_parent(os.getppid())
+    if command not in NEEDS_NO_SERVER:
         from config import embedded
 
         embedded.ensure_if_used()
+
+    from django.core.management import execute_from_command_line
+
     execute_from_command_line(sys.argv)
 
 

@@ -65,10 +65,11 @@ def data_dir() -> Path:
 
 
 def load() -> None:
-    """Reads `.env` and what `make run` left; what the environment already holds wins over both."""
-    for file in (BASE_DIR / ".env", local_defaults(data_dir())):
-        if file.is_file():
-            environ.Env.read_env(str(file), overwrite=False)
+    """Reads `.env` and, where no mode is set, what `make run` left; what the environment already holds wins."""
+    if (file := BASE_DIR / ".env").is_file():
+        environ.Env.read_env(str(file), overwrite=False)
+    if not is_set("APP_ENV") and os.access(file := local_defaults(data_dir()), os.R_OK):
+        environ.Env.read_env(str(file), overwrite=False)
 
 
 def text(name: str) -> str:
@@ -125,7 +126,7 @@ def database(data_dir: Path) -> dict[str, Any]:
     if is_set("DATABASE_URL"):
         config = dict(_env.db("DATABASE_URL", engine="django.db.backends.postgresql"))
     elif uses_embedded_postgres():
-        config = {"NAME": "draftloom", "USER": "postgres", "HOST": str(socket_dir(data_dir))}
+        config = {"NAME": "draftloom", "USER": "postgres", "HOST": str(socket_dir(data_dir)), "PORT": "5432"}
     else:
         names = {"NAME": "DB", "USER": "USER", "PASSWORD": "PASSWORD", "HOST": "HOST", "PORT": "PORT"}
         config = {key: text(f"POSTGRES_{name}") for key, name in names.items()}

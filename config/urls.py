@@ -16,6 +16,7 @@ urlpatterns = [
     path("api/", include("drafts.urls")),  # before conversations: `conversations/import` is no id
     path("api/", include("chat.urls")),
     path("api/", include("conversations.urls")),
+    path("api/", include("llmconfig.urls")),
     path("admin/", admin.site.urls),
 ]
 handler400 = "config.api.errors.bad_request"

@@ -23,6 +23,7 @@ from conversations.runs.handlers import RunFailed
 from drafts import services
 from drafts.events import ConflictTold, ModelLimit, StateTold, terminal_of
 from drafts.generation import is_too_long, store_interruption, write_draft
+from integrations.importers import child
 from integrations.importers.base import ImportedChat, ImportedMessage
 from integrations.importers.detect import fetch_chat
 from integrations.importers.links import parse_share_url
@@ -122,7 +123,7 @@ class ImportHandler:
 
 async def _fetched(url: str) -> ImportedChat:
     link = parse_share_url(url)
-    return await asyncio.to_thread(fetch_chat, link, overrides=settings.IMPORT_FETCH_OVERRIDES)
+    return await asyncio.to_thread(fetch_chat, link, overrides=settings.IMPORT_FETCH_OVERRIDES, read=child.parse)
 
 
 def precheck(run: Run) -> str:

@@ -1,7 +1,5 @@
 """What operators decide about language models: which exist, which are the defaults, and what they are told."""
 
-from typing import ClassVar
-
 from django.conf import settings
 from django.db import models
 
@@ -11,11 +9,6 @@ class PromptType(models.TextChoices):
 
     GENERATION = "project_draft_generation", "Draft generation"
     CHAT = "project_draft_chat", "Draft chat"
-
-
-class LLMModelQuerySet(models.QuerySet["LLMModel"]):
-    def active(self) -> "LLMModelQuerySet":
-        return self.filter(is_active=True)
 
 
 class LLMModel(models.Model):
@@ -35,8 +28,8 @@ class LLMModel(models.Model):
     options = models.JSONField(default=dict, blank=True)
     position = models.PositiveIntegerField(default=0, help_text="Order in lists, within the provider.")
     is_active = models.BooleanField(default=True)
-
-    objects: ClassVar[models.Manager["LLMModel"]] = models.Manager.from_queryset(LLMModelQuerySet)()
+    configured: bool
+    """Whether the provider has a key here; set where lists of models are made."""
 
     class Meta:
         db_table = "llm_models"

@@ -14,6 +14,9 @@ from integrations.llm import registry
 from llmconfig.models import DefaultModel, LLMModel, Prompt, PromptType
 
 
+LISTED_FIRST = ("anthropic", "grok", "openai")
+
+
 class ActivePrompt(NamedTuple):
     """A task's system prompt before its placeholders are filled; `version` 0 is the built-in text."""
 
@@ -33,6 +36,16 @@ def choose_model(*, provider: str, model_id: str) -> LLMModel:
             field="llm_provider",
         )
     return model
+
+
+def models_by_provider() -> dict[str, list[LLMModel]]:
+    """All active models, each with `configured`; the providers of contract.md 4.2 in its order, then the others."""
+    configured = registry.configured()
+    groups: dict[str, list[LLMModel]] = {name: [] for name in LISTED_FIRST}
+    for model in LLMModel.objects.filter(is_active=True):
+        model.configured = model.provider in configured
+        groups.setdefault(model.provider, []).append(model)
+    return groups
 
 
 def default_model(*, prompt_type: str) -> LLMModel:

@@ -302,6 +302,9 @@ def test_it_refuses_a_websocket(port):
 def test_it_serves_the_real_application(name):
     process, port = start(name, "config.asgi:application")
     try:
+        assert call(port, "GET", "/health")[0].status == 200
+        check_problem(*call(port, "GET", "/api/nothing/"), 401, "not_authenticated")
+        check_problem(*call(port, "POST", "/api/nothing", b"x" * (limits.JSON_BYTES + 1)), 413, "too_large")
         assert raw(port, WEBSOCKET).startswith(b"HTTP/1.1 403 ")
     finally:
         stop(process)
@@ -313,4 +316,4 @@ def test_it_runs_its_callbacks_when_uvicorn_stops():
         assert call(port, "GET", "/api/environ")[0].status == 200
     finally:
         printed = stop(process)
-    assert printed == b"ended"
+    assert printed.endswith(b"ended")

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from integrations.importers.base import ImportedChat, ImportedMessage, ImporterError
-from integrations.importers.chatgpt_content import content_text, dict_or_empty, image_placeholders, weight
+from integrations.importers.chatgpt_content import content_text, dict_or_empty, image_placeholders, type_of, weight
 from integrations.importers.titles import choose_title
 from integrations.importers.turns import Turns
 
@@ -104,7 +104,7 @@ def _ancestry(mapping: dict[str, Any], node_id: Any) -> Iterator[dict[str, Any]]
 
 
 def _newest_leaf(mapping: dict[str, Any]) -> str | None:
-    nodes = {node_id: node for node_id, node in mapping.items() if isinstance(node, dict)}
+    nodes = {node_id: node for node_id, node in mapping.items() if isinstance(node, dict) and _message(node)}
     parents = {parent for node in nodes.values() if isinstance(parent := node.get("parent"), str)}
     leaves = [node_id for node_id in nodes if node_id not in parents] or list(nodes)
     return max(leaves, key=lambda node_id: _seconds(_message(nodes[node_id]).get("create_time")), default=None)
@@ -125,7 +125,7 @@ def _add(node: dict[str, Any], turns: Turns) -> None:
 
 def _left_out(message: dict[str, Any], metadata: dict[str, Any], author: Any) -> str:
     """The kind of working matter that `message` is, none of which is ever imported; empty for all else."""
-    kind = message["content"].get("content_type")
+    kind = type_of(message["content"])
     if author == "tool":
         is_hidden = bool(metadata.get("is_visually_hidden_from_conversation"))
         return "tool_result" if is_hidden or not image_placeholders(message) else ""
@@ -145,7 +145,7 @@ def _is_hidden(message: dict[str, Any], metadata: dict[str, Any], author: Any) -
         author in ("system", "developer")
         or bool(metadata.get("is_visually_hidden_from_conversation"))
         or bool(metadata.get("is_user_system_message"))
-        or message["content"].get("content_type") in _CONTEXT
+        or type_of(message["content"]) in _CONTEXT
     )
 
 

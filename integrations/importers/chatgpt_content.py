@@ -16,11 +16,11 @@ _TYPE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 def content_text(message: dict[str, Any], role: str, omitted: Counter[str]) -> str:
     """The Markdown of `message`, with a placeholder for what is not text; adds what was left out to `omitted`, by kind.
 
-    `role` is `user` or `assistant`: an image of the assistant's is a generated one. Content of an unknown type is counted
-    as `unknown` and named, never shown as it is.
+    `role` is `user` or `assistant`: an image of the assistant's is a generated one. Content of an unknown type
+    is counted as `unknown` and named, never shown as it is.
     """
     content, metadata = message["content"], dict_or_empty(message.get("metadata"))
-    kind = content.get("content_type")
+    kind = type_of(content)
     if kind in ("text", "multimodal_text"):
         text = joined([_part(part, role, metadata, omitted) for part in _list(content.get("parts"))])
     elif kind == "code":
@@ -39,14 +39,14 @@ def weight(message: dict[str, Any]) -> int:
     content, metadata = message["content"], dict_or_empty(message.get("metadata"))
     parts = _list(content.get("parts"))
     references = len(_list(metadata.get("content_references"))) + len(_list(metadata.get("citations")))
-    characters = sum(len(text) for text in (content.get("text"), *parts) if isinstance(text, str))
+    characters = sum(len(text) for text in (*content.values(), *parts) if isinstance(text, str))
     return characters + len(parts) * (1 + references) + len(_list(metadata.get("attachments")))
 
 
 def image_placeholders(message: dict[str, Any]) -> str:
     """One `[generated image]` for each image among the parts of a tool's result; nothing if it has none."""
     parts = _list(message["content"].get("parts"))
-    return "\n\n".join(GENERATED_IMAGE for part in parts if _type(part) == "image_asset_pointer")
+    return "\n\n".join(GENERATED_IMAGE for part in parts if type_of(part) == "image_asset_pointer")
 
 
 def fenced(code: str, language: str = "") -> str:
@@ -64,7 +64,7 @@ def dict_or_empty(value: Any) -> dict[str, Any]:
 def _part(part: Any, role: str, metadata: dict[str, Any], omitted: Counter[str]) -> str:
     if isinstance(part, str):
         return resolve_citations(part, metadata)
-    kind = _type(part)
+    kind = type_of(part)
     if kind == "audio_transcription":
         return _string(part.get("text"))
     if kind == "image_asset_pointer":
@@ -78,7 +78,7 @@ def _part(part: Any, role: str, metadata: dict[str, Any], omitted: Counter[str])
 
 def _attachments(metadata: dict[str, Any], content: dict[str, Any], omitted: Counter[str]) -> list[str]:
     """The names of attached files; images among them stand in the parts already."""
-    has_images = any(_type(part) == "image_asset_pointer" for part in _list(content.get("parts")))
+    has_images = any(type_of(part) == "image_asset_pointer" for part in _list(content.get("parts")))
     names = []
     for file in _list(metadata.get("attachments")):
         if not isinstance(file, dict) or (has_images and _string(file.get("mime_type")).startswith("image/")):
@@ -88,14 +88,15 @@ def _attachments(metadata: dict[str, Any], content: dict[str, Any], omitted: Cou
     return names
 
 
-def _unknown(kind: Any, omitted: Counter[str]) -> str:
+def _unknown(kind: str, omitted: Counter[str]) -> str:
     omitted["unknown"] += 1
-    name = kind if isinstance(kind, str) and _TYPE_NAME.fullmatch(kind) else "unknown"
+    name = kind if _TYPE_NAME.fullmatch(kind) else "unknown"
     return f"[content that cannot be shown: {name}]"
 
 
-def _type(part: Any) -> Any:
-    return part.get("content_type") if isinstance(part, dict) else None
+def type_of(content: Any) -> str:
+    """The `content_type` of a content or of a part of one; empty if it has none."""
+    return _string(content.get("content_type")) if isinstance(content, dict) else ""
 
 
 def _string(value: Any) -> str:

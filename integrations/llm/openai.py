@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from urllib.parse import urlsplit
 
 from integrations.llm.errors import Interrupted, LLMError, NotConfigured, ProviderUnavailable
 from integrations.llm.events import LLMEvent
@@ -27,7 +27,7 @@ class OpenAIProvider:
         self.name = name
         self._api_key, self._base_url = api_key, base_url
         self._timeouts = timeouts or Timeouts()
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI] = WeakKeyDictionary()
+        self._clients: dict[asyncio.AbstractEventLoop, asyncio.Task[AsyncOpenAI]] = {}
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[LLMEvent, None]:
         """See `LLMProvider.stream`; never asks twice."""
@@ -48,8 +48,8 @@ class OpenAIProvider:
 
     async def aclose(self) -> None:
         """Closes the connections that the running event loop has kept for further calls."""
-        if client := self._clients.pop(asyncio.get_running_loop(), None):
-            await client.close()
+        if making := self._clients.pop(asyncio.get_running_loop(), None):
+            await (await making).close()
 
     async def _chunks(self, client: "AsyncOpenAI", request: ChatRequest) -> AsyncGenerator[bytes, None]:
         import httpx2
@@ -69,18 +69,19 @@ class OpenAIProvider:
             raise Interrupted(f"The connection to {self.name} broke.") from None
 
     async def _client(self) -> "AsyncOpenAI":
+        """The running event loop's client, made once however many calls come first, and whoever of them gives up."""
+        if not (self._api_key.isascii() and self._api_key.isprintable() and _is_address(self._base_url)):
+            raise NotConfigured(f"The key or the address that is set for {self.name} is mistyped.")
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
-            self._clients.setdefault(loop, await asyncio.to_thread(self._make_client))
-        return self._clients[loop]
+            self._clients[loop] = loop.create_task(asyncio.to_thread(self._make_client))
+        return await asyncio.shield(self._clients[loop])
 
     def _make_client(self) -> "AsyncOpenAI":
         import httpx2
         import openai
 
-        if not (self._api_key.isascii() and self._api_key.isprintable() and _is_address(self._base_url)):
-            raise NotConfigured(f"The key or the address that is set for {self.name} is mistyped.")
-        timeout = httpx2.Timeout(self._timeouts.first_byte, connect=self._timeouts.connect)
+        timeout = httpx2.Timeout(self._timeouts.total, connect=self._timeouts.connect)  # `paced` sees to the rest
         client = openai.AsyncOpenAI(api_key=self._api_key, base_url=self._base_url, max_retries=0, timeout=timeout)
         _ = client.chat.completions.with_streaming_response  # the rest of the SDK is imported here
         return client
@@ -95,9 +96,8 @@ class OpenAIProvider:
 
 
 def _is_address(text: str) -> bool:
-    import httpx2
-
     try:
-        return httpx2.URL(text).scheme in {"http", "https"}
-    except httpx2.InvalidURL:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
         return False

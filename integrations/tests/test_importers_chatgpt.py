@@ -1,6 +1,7 @@
 import copy
 import random
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def read(*messages, **changes) -> ImportedChat:
     return chatgpt.read(conversation(*messages, **changes))
 
 
-def talk() -> list[dict]:
+def talk() -> list[dict[str, Any]]:
     return [
         message("user", "Which beans climb?"),
         message("assistant", "Runner beans do."),
@@ -36,7 +37,7 @@ TALK = [
 ]
 
 
-def content(**members) -> dict:
+def content(**members) -> dict[str, Any]:
     return {"content": members}
 
 

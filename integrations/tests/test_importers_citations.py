@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from integrations.importers.base import ImporterError
@@ -6,16 +8,16 @@ from integrations.importers.citations import resolve_citations
 CITE = "\ue200cite\ue202turn0search3\ue201"
 
 
-def reference(text: str, matched: str, **members) -> dict:
+def reference(text: str, matched: str, **members) -> dict[str, Any]:
     start = text.index(matched)
     return {"matched_text": matched, "start_idx": start, "end_idx": start + len(matched)} | members
 
 
-def resolved(text: str, *references: dict) -> str:
+def resolved(text: str, *references: dict[str, Any]) -> str:
     return resolve_citations(text, {"content_references": list(references)})
 
 
-def webpages(*items: dict) -> dict:
+def webpages(*items: dict[str, Any]) -> dict[str, Any]:
     return {"type": "grouped_webpages", "items": list(items), "alt": "(alt)"}
 
 

@@ -147,7 +147,7 @@ async def test_it_works_on_an_empty_draft():
 
 
 async def test_it_reads_a_draft_that_talks_about_its_own_tags():
-    described = "Use <description>x</description> and </title>."
+    described = "Use <description>x</description>, </title> and </current_draft>."
     system = f"<current_draft>\n<title>T</title>\n<description>{described}</description>\n</current_draft>"
     assert current_draft(system) == Draft("T", described)
 
@@ -252,6 +252,10 @@ def test_it_reads_other_languages_and_nothing_at_all(said, title):
         "## Next steps",
     ]
     assert draft.description.endswith(NOTE)
+
+
+def test_it_leaves_out_the_tags_around_a_transcript():
+    assert drafted("<conversation>\nCount beans\n</conversation>").title == "Count beans"
 
 
 def test_it_keeps_a_long_conversation_short():

@@ -1,4 +1,7 @@
-"""`manage.py up`, which is `make run`: the whole of Draftloom on this machine, until Ctrl-C."""
+"""`manage.py up`, which is `make run`: the whole of Draftloom on this machine, until Ctrl-C.
+
+It reads the settings but loads no apps: `manage.py` may run it before `django.setup()`, to be up a second earlier.
+"""
 
 import asyncio
 import errno
@@ -11,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management import get_commands
 from django.core.management.base import BaseCommand, CommandError
 
 from config import embedded, env
@@ -35,6 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--die-with-parent", type=int, metavar="PID", help="stop when the parent, PID, is gone")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        os.environ["APP_ENV"] = "local"
         if options["die_with_parent"]:
             die_with_parent(options["die_with_parent"], signal.SIGTERM)
         data_dir: Path = settings.DATA_DIR
@@ -127,22 +130,20 @@ async def _serve(supervisor: Supervisor, *, dev: bool) -> None:
     )
     async with asyncio.TaskGroup() as group:
         web = group.create_task(supervisor.keep("web", table.pop("web")))
+        guardian = group.create_task(_keep_guardian(supervisor))
         if migrate_failed := await supervisor.run("migrate", [*MANAGE, "migrate", "--noinput", "-v0"]):
             web.cancel()
+            guardian.cancel()
         else:
-            if "runner" not in get_commands():
-                del table["runner"]
             for name, command in table.items():
                 group.create_task(supervisor.keep(name, command))
-            if embedded.used():
-                group.create_task(_keep_guardian(supervisor))
             group.create_task(_welcome(supervisor))
     if migrate_failed:
         raise CommandError("The database could not be migrated; the lines of `migrate` above say why.")
 
 
 async def _keep_guardian(supervisor: Supervisor) -> None:
-    while True:
+    while embedded.used():
         await asyncio.sleep(GUARDIAN_POLL_SECONDS)
         if embedded.revive(settings.DATA_DIR):
             supervisor.say("the guardian of the embedded servers ended; it starts again")
@@ -191,7 +192,6 @@ def _greeting(link: str) -> str:
 def _environment() -> dict[str, str]:
     """That of the children: what this process was given, and the one installation that it runs."""
     return os.environ | {
-        "APP_ENV": "local",
         "HOST": settings.HOST,
         "PORT": str(settings.PORT),
         "DATA_DIR": str(settings.DATA_DIR),

@@ -1,0 +1,202 @@
+"""Real processes on the test database: web, runner, and a client that talks to them over sockets."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+from django.conf import settings
+from django.db import connection
+
+from accounts.services import get_or_make_user, open_session
+from config.env import BASE_DIR
+from config.tests.outside import Outside
+
+START_SECONDS = 30.0
+UVICORN = ["-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--no-access-log", "--log-level", "warning",
+           "--timeout-graceful-shutdown", "1", "--port"]  # fmt: skip
+DAPHNE = ["-m", "daphne", "config.asgi:application", "-b", "127.0.0.1", "-v", "0", "-p"]
+RUNNER = ["manage.py", "runner"]
+Event = dict[str, Any]
+
+
+class Stack:
+    """`url` is where the web process listens. Processes are started on first use and again after they were killed."""
+
+    def __init__(self, outside: Outside) -> None:
+        self.outside = outside
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        self.start_web()
+        self.start_runner()
+        wait_until(self._answers, START_SECONDS)
+
+    def start_web(self) -> None:
+        self._start("web", [*UVICORN, str(self.port)])
+
+    def start_runner(self) -> None:
+        self._start("runner", RUNNER)
+
+    def kill(self, name: str) -> None:
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait(10)
+
+    def send_signal(self, name: str, number: signal.Signals) -> None:
+        self._processes[name].send_signal(number)
+
+    def stop(self) -> None:
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            process.wait(10)
+        wait_until(lambda: not _other_sessions())
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of a process on the test database, with the outside world in place."""
+        database = connection.settings_dict
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "APP_ENV": "local",
+            "DATA_DIR": str(settings.DATA_DIR),
+            "SECRET_KEY": settings.SECRET_KEY,
+            "POSTGRES_HOST": database["HOST"],
+            "POSTGRES_DB": database["NAME"],
+            "OPENAI_API_KEY": "sk-test",
+            "OPENAI_BASE_URL": self.outside.openai_url,
+            "IMPORT_FETCH_OVERRIDES": f"chatgpt.com={self.outside.share_url}",
+            "RUN_LEASE_SECONDS": "3",
+            "RUNNER_DRAIN_SECONDS": "0",
+            "CORS_ORIGINS": "https://spa.example.org",
+        } | more
+
+    def _start(self, name: str, arguments: list[str]) -> None:
+        if name not in self._processes:
+            command = [sys.executable, *arguments]
+            self._processes[name] = subprocess.Popen(command, cwd=BASE_DIR, env=self.environment())
+
+    def _answers(self) -> bool:
+        try:
+            return httpx2.get(f"{self.url}/health", timeout=2).status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    def client(self, email: str = "alice@example.org", *, operator: bool = False) -> "Member":
+        return Member(self.url, self.cookie_for(email, operator=operator))
+
+    def cookie_for(self, email: str, *, operator: bool = False) -> str:
+        """The value of the session cookie of a fresh session."""
+        return open_session(user=get_or_make_user(email=email, operator=operator))
+
+
+class Member:
+    """A signed-in client over a real socket."""
+
+    def __init__(self, url: str, cookie: str) -> None:
+        self.http = httpx2.Client(base_url=url, cookies={"session_token": cookie}, timeout=20, trust_env=False)
+
+    def get(self, path: str, **options: Any) -> httpx2.Response:
+        return self.http.get(path, **options)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> httpx2.Response:
+        return self.http.post(path, json=body, **options)
+
+    def patch(self, path: str, body: Any) -> httpx2.Response:
+        return self.http.patch(path, json=body)
+
+    @contextmanager
+    def opened(self, method: str, path: str, **options: Any) -> Iterator[tuple[httpx2.Response, Iterator[Event]]]:
+        """The response and its events, one by one; leaving the block closes the connection."""
+        with self.http.stream(method, path, **options) as response:
+            yield response, parse_events(response.iter_lines())
+
+    def events(self, path: str, body: Any = None, *, method: str = "POST", **options: Any) -> list[Event]:
+        """All events of a stream, to its end."""
+        with self.opened(method, path, json=body, **options) as (response, events):
+            assert response.status_code == 200, response.read()
+            return list(events)
+
+    def watch(self, run_id: str, **options: Any) -> list[Event]:
+        return self.events(f"/api/runs/{run_id}/events", method="GET", **options)
+
+    def imported(self, text: str = "User: A question.\n\nAssistant: An answer.", **fields: Any) -> int:
+        """The id of a conversation that was imported from `text`, with a draft by the fake model."""
+        events = self.events("/api/conversations/import-file", {"text": text} | fields)
+        return int(events[-1]["conversation"]["id"])
+
+    def chat(self, conversation: int, message: str, **options: Any) -> list[Event]:
+        return self.events(chat_path(conversation), said(message), **options)
+
+    def history(self, conversation: int) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = self.get(f"/api/conversations/{conversation}/project-draft/chat").json()["chat_messages"]
+        return messages
+
+    def versions(self, conversation: int) -> list[dict[str, Any]]:
+        versions: list[dict[str, Any]] = self.get(f"/api/conversations/{conversation}/project-draft/versions").json()["versions"]
+        return versions
+
+
+def chat_path(conversation: int) -> str:
+    return f"/api/conversations/{conversation}/project-draft/chat/stream"
+
+
+def said(message: str, **fields: Any) -> dict[str, Any]:
+    return {"message": message, "llm_provider": "openai", "llm_model": "gpt-4o"} | fields
+
+
+def parse_events(lines: Iterator[str]) -> Iterator[Event]:
+    """The JSON objects of a stream, each with its event id as `id`."""
+    event_id = ""
+    for line in lines:
+        if line.startswith("id: "):
+            event_id = line.removeprefix("id: ")
+        elif line.startswith("data: "):
+            yield json.loads(line.removeprefix("data: ")) | {"event_id": event_id}
+
+
+def text_of(events: list[Event]) -> str:
+    """The text that a client shows after these events."""
+    text = ""
+    for event in events:
+        text = "" if event["type"] == "reset" else text + event.get("content", "") * (event["type"] == "content")
+    return text
+
+
+def wait_until(condition: Any, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{condition} did not come true in {seconds} s"
+        time.sleep(0.05)
+
+
+def _other_sessions() -> int:
+    """How many connections beside this one the test database has."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def empty_database() -> None:
+    """Everything that people made; roles, permissions and the catalogue stay."""
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE users RESTART IDENTITY CASCADE")

@@ -1,0 +1,114 @@
+"""What every test may use: servers of the suite's own, a cast of people, and no network beyond this machine."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.test.utils import setup_databases, teardown_databases
+
+from config import embedded
+
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+class NetworkBlocked(RuntimeError):
+    """A test reached for an address that is not this machine's."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def only_loopback() -> Iterator[None]:
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and not str(address[0]).startswith(LOOPBACK):
+            raise NetworkBlocked(f"a test tried to reach {address[0]}")
+        connect(self, address)
+
+    socket.socket.connect = guarded  # type: ignore[method-assign]
+    yield
+    socket.socket.connect = connect  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
+    """The test database, on a server of the suite's own; also for tests that reach it only through other processes."""
+    embedded.ensure(settings.DATA_DIR, throwaway=True)
+    with django_db_blocker.unblock():
+        databases = setup_databases(verbosity=0, interactive=False)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(databases, verbosity=0)
+
+
+@pytest.fixture(scope="session")
+def _processes(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
+    from config.tests.outside import Outside
+    from config.tests.stack import Stack
+
+    with Outside() as outside, django_db_blocker.unblock():
+        stack = Stack(outside)
+        yield stack
+        stack.stop()
+
+
+@pytest.fixture
+def stack(_processes: Any, django_db_blocker: Any) -> Iterator[Any]:
+    """Real web and runner processes on an empty database, with a fake outside world: see `config.tests.stack`."""
+    from config.tests.stack import empty_database
+
+    with django_db_blocker.unblock():
+        _processes.start()
+        _processes.outside.requests.clear()
+        yield _processes
+        empty_database()
+
+
+@pytest.fixture
+def alice(db: None) -> Any:
+    """Owns what the tests make."""
+    return make_user("alice@example.org")
+
+
+@pytest.fixture
+def bob(db: None) -> Any:
+    """A colleague."""
+    return make_user("bob@example.org")
+
+
+@pytest.fixture
+def olivia(db: None) -> Any:
+    """An operator."""
+    return make_user("olivia@example.org", operator=True)
+
+
+def make_user(email: str, *, operator: bool = False) -> Any:
+    from accounts.services import get_or_make_user
+
+    return get_or_make_user(email=email, operator=operator)
+
+
+def signed_in(user: Any) -> Client:
+    """A client with a session of this user."""
+    from accounts.services import open_session
+
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = open_session(user=user)
+    return client
+
+
+@pytest.fixture
+def alices(alice: Any) -> Client:
+    return signed_in(alice)
+
+
+@pytest.fixture
+def bobs(bob: Any) -> Client:
+    return signed_in(bob)
+
+
+@pytest.fixture
+def olivias(olivia: Any) -> Client:
+    return signed_in(olivia)
