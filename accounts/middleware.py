@@ -61,7 +61,9 @@ class OriginGuardMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if self._is_at_risk(request) and not self._comes_from_us(request):
-            return ProblemResponse(403, "foreign_origin", "This request came from a page of another site.", request=request)
+            return ProblemResponse(
+                403, "foreign_origin", "This request came from a page of another site.", request=request
+            )
         return self.get_response(request)
 
     @staticmethod

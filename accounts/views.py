@@ -27,7 +27,9 @@ class MeView(APIView):
 class StatusView(APIView):
     permission_classes = [AllowAny]
 
-    @extend_schema(operation_id="auth_status", summary="Is anybody signed in?", responses=StatusSerializer, tags=["auth"])
+    @extend_schema(
+        operation_id="auth_status", summary="Is anybody signed in?", responses=StatusSerializer, tags=["auth"]
+    )
     def get(self, request: Request) -> Response:
         user = request.user if isinstance(request.user, User) else None
         return Response({"authenticated": user is not None, "user": UserSerializer(user).data if user else None})
@@ -36,7 +38,9 @@ class StatusView(APIView):
 class LogoutView(APIView):
     permission_classes = [AllowAny]
 
-    @extend_schema(operation_id="auth_logout", summary="Sign out", request=None, responses=MessageSerializer, tags=["auth"])
+    @extend_schema(
+        operation_id="auth_logout", summary="Sign out", request=None, responses=MessageSerializer, tags=["auth"]
+    )
     def post(self, request: Request) -> Response:
         logout(request._request)
         response = Response({"message": "Signed out."})

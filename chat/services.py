@@ -50,7 +50,14 @@ def run_to_rejoin(*, user: User, conversation_id: int, run_id: str) -> Run | Non
 
 
 def append(
-    *, draft: ProjectDraft, role: str, content: str, user: User, run: Run, model: str = "", prompt_version: int | None = None
+    *,
+    draft: ProjectDraft,
+    role: str,
+    content: str,
+    user: User,
+    run: Run,
+    model: str = "",
+    prompt_version: int | None = None,
 ) -> ChatMessage:
     """Adds a message, numbered by the draft's counter. Within a transaction."""
     row = lock_draft(draft)

@@ -51,7 +51,9 @@ class ChatTurnHandler:
     def interrupted(self, run: Run, text: str, reason: str) -> dict[str, Any]:
         """What the member has seen of the answer stays, as a message of a run that failed or was cancelled."""
         if text.strip():
-            _store_answer(run, text, model=f"{run.payload['llm_provider']}/{run.payload['llm_model']}", prompt_version=None)
+            _store_answer(
+                run, text, model=f"{run.payload['llm_provider']}/{run.payload['llm_model']}", prompt_version=None
+            )
         return {}
 
     def terminal(self, run: Run) -> Event:
@@ -124,9 +126,7 @@ async def _call_tool(context: RunContext, turn: Turn, call: ToolCall, key: str) 
 
 
 @transaction.atomic
-def execute_tool(
-    run: Run, draft: ProjectDraft, name: str, arguments: dict[str, Any] | None, key: str
-) -> ToolResult:
+def execute_tool(run: Run, draft: ProjectDraft, name: str, arguments: dict[str, Any] | None, key: str) -> ToolResult:
     """One tool call in one transaction, by the run's present owner only. Raises `LostRun`."""
     if int(key.split(".")[1]) >= settings.TOOL_CALLS_PER_ROUND:
         return ToolResult("rejected", f"At most {settings.TOOL_CALLS_PER_ROUND} tools may be called at once.")

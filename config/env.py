@@ -29,7 +29,9 @@ VARIABLES: dict[str, Variable] = {
     "PORT": Variable("8000", "port to listen on"),
     "DATA_DIR": Variable(".data", "where the embedded servers, files and the local secret live"),
     "DATABASE_URL": Variable("", "PostgreSQL 16+ with pgvector; unset means the embedded server"),
-    "POSTGRES_HOST": Variable("localhost", "used with the other POSTGRES_* when any of them is set and DATABASE_URL is not"),
+    "POSTGRES_HOST": Variable(
+        "localhost", "used with the other POSTGRES_* when any of them is set and DATABASE_URL is not"
+    ),
     "POSTGRES_PORT": Variable("5432", "see POSTGRES_HOST"),
     "POSTGRES_DB": Variable("draftloom", "see POSTGRES_HOST"),
     "POSTGRES_USER": Variable("postgres", "see POSTGRES_HOST"),
@@ -40,7 +42,9 @@ VARIABLES: dict[str, Variable] = {
     "FRONTEND_URL": Variable("", "where the SPA lives; unset means the page this server shows at /"),
     "SESSION_EXPIRE_HOURS": Variable("24", "how long a sign-in lasts"),
     "SESSION_COOKIE_SAMESITE": Variable("Lax", "`None` for an SPA on another site"),
-    "VISIBILITY": Variable("workspace", "`workspace`: members share all conversations; `private`: importer and operators only"),
+    "VISIBILITY": Variable(
+        "workspace", "`workspace`: members share all conversations; `private`: importer and operators only"
+    ),
     "OPENAI_API_KEY": Variable("", "switches OpenAI on"),
     "OPENAI_BASE_URL": Variable("https://api.openai.com/v1", "OpenAI's address, or that of a compatible server"),
     "IMPORT_FETCH_OVERRIDES": Variable("", "local mode only: `host=url,…` fetches share links of a host elsewhere"),
@@ -48,7 +52,9 @@ VARIABLES: dict[str, Variable] = {
     "PROJECT_DRAFT_MAX_COMPLETION_TOKENS": Variable("2048", "cap on the visible text of one answer"),
     "RUN_LEASE_SECONDS": Variable("8", "a run whose runner is silent for so long goes to another runner"),
     "RUNNER_CONCURRENCY": Variable("100", "runs that one runner process executes at once"),
-    "RUNNER_DRAIN_SECONDS": Variable("30", "how long a runner told to stop goes on with what it has; 0 under `make run`"),
+    "RUNNER_DRAIN_SECONDS": Variable(
+        "30", "how long a runner told to stop goes on with what it has; 0 under `make run`"
+    ),
     "WEB_THREADS": Variable("4", "threads of one web process that answer requests"),
 }
 

@@ -1,15 +1,15 @@
 """Errors that a use case may raise, free of HTTP. `config.api.errors` turns each into a problem document.
 
-    DraftloomError
-    ├── Invalid        the input is well-formed but not acceptable (422)
-    │   └── BadRequest     the request makes no sense, such as an id of 0 (400)
-    ├── Forbidden      visible, but not this person's to change (403)
-    ├── NotFound       missing, or not visible to this person (404)
-    ├── Conflict       the state of the thing does not allow it now (409)
-    ├── Gone           it was there once and is not any more (410)
-    ├── TooLarge       more than a limit allows (413)
-    ├── UnsupportedType  a kind of content we do not read (415)
-    └── Unavailable    something this needs is away or not configured (503)
+DraftloomError
+├── Invalid        the input is well-formed but not acceptable (422)
+│   └── BadRequest     the request makes no sense, such as an id of 0 (400)
+├── Forbidden      visible, but not this person's to change (403)
+├── NotFound       missing, or not visible to this person (404)
+├── Conflict       the state of the thing does not allow it now (409)
+├── Gone           it was there once and is not any more (410)
+├── TooLarge       more than a limit allows (413)
+├── UnsupportedType  a kind of content we do not read (415)
+└── Unavailable    something this needs is away or not configured (503)
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,9 @@ class Invalid(DraftloomError):
 
     code = "invalid"
 
-    def __init__(self, detail: str, *, code: str | None = None, field: str = "", **extra: Any) -> None:
+    def __init__(
+        self, detail: str, *, code: str | None = None, field: str = "", extra: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(detail, code=code, extra=extra)
         self.field = field
 

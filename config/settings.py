@@ -34,7 +34,9 @@ if not SECRET_KEY:
     )
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS") or (["*"] if IS_LOCAL else [])
 if not ALLOWED_HOSTS:
-    raise ImproperlyConfigured("ALLOWED_HOSTS is not set. Production needs the host names it answers to, comma-separated.")
+    raise ImproperlyConfigured(
+        "ALLOWED_HOSTS is not set. Production needs the host names it answers to, comma-separated."
+    )
 
 INSTALLED_APPS = [
     "daphne",  # first: it brings an asynchronous `runserver`
@@ -129,7 +131,15 @@ VISIBILITY = env.choice("VISIBILITY", "workspace", "private")
 CORS_ALLOWED_ORIGINS = sorted({*env.words("CORS_ORIGINS"), *([FRONTEND_URL] if FRONTEND_URL else [])})
 CORS_ALLOW_CREDENTIALS = True
 CORS_PREFLIGHT_MAX_AGE = 600
-CORS_ALLOW_HEADERS = ["accept", "content-type", "idempotency-key", "if-match", "if-none-match", "last-event-id", "x-api-key"]
+CORS_ALLOW_HEADERS = [
+    "accept",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "last-event-id",
+    "x-api-key",
+]
 CORS_EXPOSE_HEADERS = ["X-Run-Id", "ETag", "Retry-After", "Idempotent-Replayed", "Location", "X-Request-Id"]
 CSRF_TRUSTED_ORIGINS = CORS_ALLOWED_ORIGINS
 APPEND_SLASH = False

@@ -30,8 +30,12 @@ from conversations.serializers import (
 RUNS_SHOWN = 200
 LIMIT = OpenApiParameter("limit", int, description="How many at most, 1 to 1000; 100 unless told.")
 OFFSET = OpenApiParameter("offset", int, description="How many to leave out from the start.")
-STATE = OpenApiParameter("state", str, enum=["active", "all"], description="Only those not over yet, or all (the default).")
-AFTER = OpenApiParameter("after", str, description="Only events newer than this id, `<run>:<number>` or the number alone.")
+STATE = OpenApiParameter(
+    "state", str, enum=["active", "all"], description="Only those not over yet, or all (the default)."
+)
+AFTER = OpenApiParameter(
+    "after", str, description="Only events newer than this id, `<run>:<number>` or the number alone."
+)
 DIALECT = OpenApiParameter("dialect", str, enum=["sse"], description="How the stream is written.")
 
 
@@ -45,11 +49,15 @@ class ConversationViewSet(ViewSet):
         rows = DashboardRow.objects.filter(id__in=page).order_by("-updated_at", "-id").values(*LIST_FIELDS)
         return Response({"conversations": list(rows)})
 
-    @extend_schema(summary="A conversation with its imported chat", responses=ConversationSerializer, tags=["conversations"])
+    @extend_schema(
+        summary="A conversation with its imported chat", responses=ConversationSerializer, tags=["conversations"]
+    )
     def retrieve(self, request: Request, conversation_id: str) -> Response:
         return Response(self._conversation(request, parse_id(conversation_id, "conversation")))
 
-    @extend_schema(summary="Change the title", request=TitleSerializer, responses=RenamedSerializer, tags=["conversations"])
+    @extend_schema(
+        summary="Change the title", request=TitleSerializer, responses=RenamedSerializer, tags=["conversations"]
+    )
     def partial_update(self, request: Request, conversation_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
         body = TitleSerializer(data=request.data)
@@ -92,7 +100,9 @@ class ConversationViewSet(ViewSet):
 
 
 class RunViewSet(ViewSet):
-    @extend_schema(summary="Your own runs, the newest first", parameters=[STATE], responses=RunListSerializer, tags=["runs"])
+    @extend_schema(
+        summary="Your own runs, the newest first", parameters=[STATE], responses=RunListSerializer, tags=["runs"]
+    )
     def list(self, request: Request) -> Response:
         return Response(_run_list(request, user=current_user(request)))
 

@@ -84,8 +84,13 @@ def assign(run: Run) -> Assignment:
     if kept < len(whole):
         report = conversation.import_report | {"generated_from": {"kept": kept, "total": len(whole)}}
         Conversation.objects.filter(pk=conversation.pk).update(import_report=report)
-    messages = (text_message("system", system), text_message("user", f"{ASK}\n\n<conversation>\n{chat}\n</conversation>"))
-    request = ChatRequest(model.model_id, messages, max_output_tokens=settings.MAX_COMPLETION_TOKENS, options=model.options)
+    messages = (
+        text_message("system", system),
+        text_message("user", f"{ASK}\n\n<conversation>\n{chat}\n</conversation>"),
+    )
+    request = ChatRequest(
+        model.model_id, messages, max_output_tokens=settings.MAX_COMPLETION_TOKENS, options=model.options
+    )
     return Assignment(request, model.provider, draft, run.payload.get("base_version_id"), kept, len(whole))
 
 

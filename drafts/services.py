@@ -101,7 +101,9 @@ def get_or_make_draft(*, conversation: Conversation, user: User) -> ProjectDraft
         conversation=conversation, defaults={"created_by_user": user}
     )
     if created:
-        draft.active_version = add_version(draft=draft, title=PLACEHOLDER_TITLE, description=PLACEHOLDER_TEXT, user=user)
+        draft.active_version = add_version(
+            draft=draft, title=PLACEHOLDER_TITLE, description=PLACEHOLDER_TEXT, user=user
+        )
     return draft
 
 
@@ -119,9 +121,7 @@ def store_generated(
     if active and _is_untouched(active):
         return _fill(active, title=title, description=description, run=run)
     edited_since = active is not None and active.pk != base_version_id and active.is_manual_edit
-    return add_version(
-        draft=draft, title=title, description=description, user=user, run=run, activate=not edited_since
-    )
+    return add_version(draft=draft, title=title, description=description, user=user, run=run, activate=not edited_since)
 
 
 @transaction.atomic

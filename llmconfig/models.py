@@ -51,7 +51,9 @@ class Prompt(models.Model):
     system_prompt = models.TextField()
     note = models.CharField(max_length=200, blank=True)
     is_active = models.BooleanField(default=True)
-    created_by_user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_by_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -74,7 +76,9 @@ class DefaultModel(models.Model):
     prompt_type = models.TextField(unique=True, choices=PromptType.choices)
     llm_provider = models.TextField()
     llm_model = models.TextField()
-    created_by_user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_by_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

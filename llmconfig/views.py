@@ -15,9 +15,13 @@ class LLMDefaultViewSet(ViewSet):
     @extend_schema(summary="All models, by provider", responses=ProvidersSerializer, tags=["models"])
     def providers(self, request: Request) -> Response:
         groups = services.models_by_provider()
-        return Response({"providers": {name: LLMModelSerializer(group, many=True).data for name, group in groups.items()}})
+        return Response(
+            {"providers": {name: LLMModelSerializer(group, many=True).data for name, group in groups.items()}}
+        )
 
-    @extend_schema(summary="The model a task uses unless told otherwise", responses=CurrentDefaultSerializer, tags=["models"])
+    @extend_schema(
+        summary="The model a task uses unless told otherwise", responses=CurrentDefaultSerializer, tags=["models"]
+    )
     def retrieve(self, request: Request, prompt_type: str) -> Response:
         if prompt_type not in PromptType.values:
             raise BadRequest("There is no task of this name.", code="invalid_prompt_type")

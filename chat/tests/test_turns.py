@@ -32,7 +32,10 @@ def test_it_updates_the_draft_when_the_model_calls_the_tool(stack: Stack) -> Non
     updated = next(event for event in events if event["type"] == "project_updated")["project_draft"]["active_version"]
     assert (updated["title"], updated["description"], updated["version_number"]) == (TITLE, DESCRIPTION, 2)
     assert [version["version_number"] for version in alice.versions(conversation)] == [2, 1]
-    assert alice.get(f"/api/conversations/{conversation}/project-draft").json()["project_draft"]["active_version"] == updated
+    assert (
+        alice.get(f"/api/conversations/{conversation}/project-draft").json()["project_draft"]["active_version"]
+        == updated
+    )
     assert events[-1]["response"]["project_updated"] is True
 
 

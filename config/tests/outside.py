@@ -86,7 +86,9 @@ class Outside:
             await asyncio.sleep(plan.delay)
             await response.write(_chunk({"content": word}))
         if plan.call:
-            await response.write(_chunk({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": plan.call}]}))
+            await response.write(
+                _chunk({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": plan.call}]})
+            )
         await response.write(_chunk({}, "tool_calls" if plan.call else "stop"))
         usage = {"prompt_tokens": 11, "completion_tokens": len(plan.words)}
         await response.write(b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\ndata: [DONE]\n\n")

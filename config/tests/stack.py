@@ -140,11 +140,15 @@ class Member:
         return self.events(chat_path(conversation), said(message), **options)
 
     def history(self, conversation: int) -> list[dict[str, Any]]:
-        messages: list[dict[str, Any]] = self.get(f"/api/conversations/{conversation}/project-draft/chat").json()["chat_messages"]
+        messages: list[dict[str, Any]] = self.get(f"/api/conversations/{conversation}/project-draft/chat").json()[
+            "chat_messages"
+        ]
         return messages
 
     def versions(self, conversation: int) -> list[dict[str, Any]]:
-        versions: list[dict[str, Any]] = self.get(f"/api/conversations/{conversation}/project-draft/versions").json()["versions"]
+        versions: list[dict[str, Any]] = self.get(f"/api/conversations/{conversation}/project-draft/versions").json()[
+            "versions"
+        ]
         return versions
 
 

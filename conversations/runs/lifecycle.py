@@ -21,7 +21,12 @@ from conversations.runs.handlers import handler_of
 log = logging.getLogger(__name__)
 
 MAX_TRIES = 3
-EXCLUSIVE = {"chat_turn": ("chat_turn",), "import": ("import", "generate"), "generate": ("import", "generate"), "bulk": ()}
+EXCLUSIVE = {
+    "chat_turn": ("chat_turn",),
+    "import": ("import", "generate"),
+    "generate": ("import", "generate"),
+    "bulk": (),
+}
 
 CLAIM = """
 UPDATE runs SET state = 'running', fence = fence + 1, tries = tries + 1, started_at = coalesce(started_at, now()),

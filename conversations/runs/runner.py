@@ -113,7 +113,9 @@ class Runner:
         context = work.context
         try:
             if context.run.tries > lifecycle.MAX_TRIES:
-                raise RunFailed("attempts_exhausted", "This kept failing and was given up. Please try again.", retryable=True)
+                raise RunFailed(
+                    "attempts_exhausted", "This kept failing and was given up. Please try again.", retryable=True
+                )
             context.open()
             if context.run.cancel_requested:  # asked for while the runner before this one died
                 work.reason = "cancelled"

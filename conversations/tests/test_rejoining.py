@@ -95,7 +95,10 @@ def test_it_finishes_with_one_reply_when_the_runner_is_killed(stack: Stack) -> N
 def test_it_applies_a_tool_call_once_when_the_runner_is_killed_after_it(stack: Stack) -> None:
     alice = stack.client()
     conversation = alice.imported()
-    with alice.opened("POST", chat_path(conversation), json=said("update the draft [[words=60 delay_ms=20]]")) as (response, events):
+    with alice.opened("POST", chat_path(conversation), json=said("update the draft [[words=60 delay_ms=20]]")) as (
+        response,
+        events,
+    ):
         for event in events:
             if event["type"] == "project_updated":
                 break
@@ -121,7 +124,10 @@ def test_it_goes_on_without_the_web_process(stack: Stack) -> None:
 def test_it_stops_a_run_within_a_second_and_keeps_what_was_written(stack: Stack) -> None:
     alice = stack.client()
     conversation = alice.imported()
-    with alice.opened("POST", chat_path(conversation), json=said("Hello [[words=500 delay_ms=10]]")) as (response, events):
+    with alice.opened("POST", chat_path(conversation), json=said("Hello [[words=500 delay_ms=10]]")) as (
+        response,
+        events,
+    ):
         seen = [next(events) for _ in range(6)]
         began = time.monotonic()
         answer = alice.post(f"/api/runs/{response.headers['x-run-id']}/cancel")
@@ -188,9 +194,7 @@ def test_it_lets_any_number_of_streams_watch_one_run(stack: Stack) -> None:
     alice = stack.client()
     run_id, _ = start_and_leave(alice, alice.imported(), LONG, after=1)
     texts: list[str] = []
-    watchers = [
-        threading.Thread(target=lambda: texts.append(text_of(stack.client().watch(run_id)))) for _ in range(5)
-    ]
+    watchers = [threading.Thread(target=lambda: texts.append(text_of(stack.client().watch(run_id)))) for _ in range(5)]
     for watcher in watchers:
         watcher.start()
     for watcher in watchers:

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from config.exceptions import DraftloomError
+from config.exceptions import Invalid
 
 Role = Literal["user", "assistant"]
 
 
-class ImporterError(DraftloomError):
+class ImporterError(Invalid):
     """A chat could not be read. `detail` says what the member can do about it, and holds none of the chat's text.
 
     Codes: `no_messages`, `unknown_format`, `format_changed`, `several_conversations`, `gone`, `private_or_login`,

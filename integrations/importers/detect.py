@@ -102,7 +102,13 @@ def _fetched(
     overrides: Mapping[str, str] | None,
     read: Callable[[bytes, str], ImportedChat],
 ) -> ImportedChat:
-    chat = read(fetch(url, overrides=overrides).body, "")
+    body = fetch(url, overrides=overrides).body
+    try:
+        chat = read(body, "")
+    except ImporterError as error:
+        if error.code != "unknown_format":  # of a file; behind a link it is the site that has changed, or wants a login
+            raise
+        raise ImporterError(_NOT_THE_CHAT, code="format_changed", extra=error.extra) from error
     if chat.source != link.source:
         raise ImporterError(_NOT_THE_CHAT, code="format_changed", extra={"stage": "not_a_chat"})
     return replace(chat, source_id=link.id, source_url=link.url)

@@ -3,8 +3,8 @@
 /** A refusal (RFC 9457): `message` holds its sentences. */
 export class Problem extends Error {
   constructor(status, { code = "", detail = "", errors = [] }) {
-    const more = errors.map((error) => (error.field ? `${error.field}: ${error.detail}` : error.detail));
-    super([detail || `The server answered with status ${status}.`, ...more].join(" "));
+    const each = errors.map((error) => (error.field ? `${error.field}: ${error.detail}` : error.detail));
+    super(each.join(" ") || detail || `The server answered with status ${status}.`); // `detail` repeats the first error
     Object.assign(this, { status, code });
   }
 }

@@ -46,7 +46,9 @@ class Command(BaseCommand):
     def _followed(self, run: Run, deadline: float) -> Run:
         while run.is_active:
             if time.monotonic() > deadline:
-                raise CommandError(f"Run {run.id} is still {run.state}; it goes on by itself. Is a runner up (`make run`)?")
+                raise CommandError(
+                    f"Run {run.id} is still {run.state}; it goes on by itself. Is a runner up (`make run`)?"
+                )
             time.sleep(POLL_SECONDS)
             run.refresh_from_db()
         return run

@@ -10,7 +10,13 @@ from drafts.models import DraftVersion, ProjectDraft
 
 BATCH = 500
 SUBJECTS = ("tide gauge", "seed library", "night bus map", "bread timer", "bird feeder", "repair café", "river watch")
-STEPS = ("measure what there is", "ask five people", "build the smallest version", "compare", "write down what we learned")
+STEPS = (
+    "measure what there is",
+    "ask five people",
+    "build the smallest version",
+    "compare",
+    "write down what we learned",
+)
 
 
 class Command(BaseCommand):

@@ -1,0 +1,86 @@
+/** An open conversation: its head, the chat it came from, its draft and the chat about it. */
+
+import { attempt, call } from "./api.js";
+import { Chat } from "./chat.js";
+import { $, date, h } from "./dom.js";
+import { Draft } from "./draft.js";
+import { markdown } from "./markdown.js";
+
+/** Shows conversation `id` and rejoins what is being written for it. Rejects with `Problem` if it can't be shown. */
+export async function openConversation(id, { me, signal }) {
+  const path = `/api/conversations/${id}`;
+  const conversation = await call("GET", path, undefined, { signal });
+  const draft = new Draft(conversation, signal);
+  const chat = new Chat(conversation, signal, { me, onDraft: () => draft.tried(() => draft.load()) });
+  showHead(conversation);
+  showImported(conversation);
+  wireHead(conversation, path);
+  const [{ runs }] = await Promise.all([
+    call("GET", `${path}/runs?state=active`, undefined, { signal }),
+    draft.tried(() => draft.load()),
+    chat.tried(() => chat.load()),
+  ]);
+  for (const run of runs) {
+    const part = run.kind === "chat_turn" ? chat : draft;
+    part.tried(() => part.follow(run.id)); // side by side, until they end or somebody leaves
+  }
+}
+
+function showHead(conversation) {
+  $("conversation-title").textContent = document.title = conversation.title;
+  $("locked").hidden = !conversation.is_locked;
+  $("rename").hidden = $("delete").hidden = conversation.is_locked;
+  const isLink = /^https?:\/\//.test(conversation.url);
+  const link = h("a", { href: conversation.url, rel: "noopener noreferrer", target: "_blank", textContent: "original chat" });
+  const about = [`Imported by ${conversation.user_name} on `, date(conversation.import_date)];
+  $("conversation-about").replaceChildren(...about, ...(isLink ? [" · ", link] : []));
+}
+
+function showImported({ imported_chat: messages }) {
+  const details = $("imported");
+  details.open = false;
+  details.hidden = !messages;
+  $("imported-label").textContent = `Imported chat (${messages?.length === 1 ? "1 message" : `${messages?.length} messages`})`;
+  $("imported-messages").replaceChildren();
+  details.ontoggle = () => {
+    if (details.open && !$("imported-messages").children.length) $("imported-messages").append(...messages.map(imported));
+  };
+}
+
+function imported({ role, content }) {
+  const name = h("strong", { textContent: role === "user" ? "User" : "Assistant" });
+  return h("article", { className: `message ${role}` }, h("header", {}, name), h("div", { className: "prose" }, markdown(content)));
+}
+
+function wireHead(conversation, path) {
+  const form = $("rename-form");
+  const open = (isOpen) => {
+    form.hidden = !isOpen;
+    $("conversation-heading").hidden = isOpen;
+  };
+  open(false);
+  $("rename").onclick = () => {
+    open(true);
+    $("rename-input").value = conversation.title;
+    $("rename-input").select();
+  };
+  $("rename-cancel").onclick = () => open(false);
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    attempt($("conversation-error"), async () => {
+      const renamed = await call("PATCH", path, { title: $("rename-input").value });
+      Object.assign(conversation, renamed.conversation);
+      showHead(conversation);
+      open(false);
+      document.dispatchEvent(new Event("changed"));
+    });
+  };
+  $("delete").onclick = () => attempt($("conversation-error"), () => remove(conversation, path));
+}
+
+async function remove(conversation, path) {
+  if (!confirm(`Delete “${conversation.title}” with its draft and its chat? This can't be undone.`)) return;
+  await call("DELETE", path);
+  document.dispatchEvent(new Event("changed"));
+  location.hash = "#/";
+}

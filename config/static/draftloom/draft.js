@@ -1,0 +1,161 @@
+/** The draft of the open conversation: reading, editing, versions, and watching it being written. */
+
+import { attempt, call, Problem, request } from "./api.js";
+import { $, button, h, inWords, say, time } from "./dom.js";
+import { markdown } from "./markdown.js";
+import { chosenModel } from "./models.js";
+import { follow, oncePerFrame } from "./stream.js";
+
+const UNWRITTEN = new Set(["Generating...", "Failed to Generate Project Draft"]); // titles the server puts in its place
+
+/** Title and description of a model's answer, however much of it there is: its tags are not for reading. */
+export function partsOf(answer) {
+  const inside = (name) => {
+    const begun = answer.split(`<${name}>`)[1] ?? "";
+    return begun.split(`</${name}>`)[0].replace(/<\/?[a-z]{0,11}$/, "").trim();
+  };
+  return { title: inside("title"), description: inside("description") };
+}
+
+export function showText(element, { title, description }) {
+  element.replaceChildren(h("h2", { textContent: title }), markdown(description));
+}
+
+/** Watches a run that writes a draft, showing it in `text` and its state in `status`; resolves as `follow` does. */
+export async function watchWriting(runId, { response, signal, text, status }) {
+  let answer = "";
+  let state = "Waiting for its turn…";
+  const paint = oncePerFrame(() => answer && !signal.aborted && text.isConnected && showText(text, partsOf(answer)));
+  const onEvent = (event) => {
+    if (event.type === "reset") answer = "";
+    if (event.type === "content") answer += event.content;
+    state = inWords(event) ?? state;
+    say(status, state);
+    paint();
+  };
+  const end = await follow(runId, { response, signal, onEvent, onLink: (isUp) => say(status, isUp ? state : "Reconnecting…") });
+  answer = "";
+  return end;
+}
+
+export class Draft {
+  constructor(conversation, signal) {
+    Object.assign(this, { signal, locked: conversation.is_locked, versions: [], active: null, shown: null, run: null });
+    this.path = `/api/conversations/${conversation.id}/project-draft`;
+    $("draft-edit").onclick = () => this.edit();
+    $("draft-write").onclick = () => this.tried(() => this.write());
+    $("draft-stop").onclick = () => this.tried(() => call("POST", `/api/runs/${this.run}/cancel`));
+    $("draft-form").onsubmit = (event) => (event.preventDefault(), this.tried(() => this.save()));
+    $("draft-cancel").onclick = () => this.closeForm();
+    this.closeForm();
+    say($("draft-status"), "");
+  }
+
+  tried(action) {
+    return attempt($("draft-error"), action);
+  }
+
+  async load() {
+    const options = { signal: this.signal };
+    try {
+      const { versions } = await call("GET", `${this.path}/versions`, undefined, options);
+      const { project_draft: draft } = await call("GET", this.path, undefined, options);
+      Object.assign(this, { versions, active: draft.active_version });
+    } catch (error) {
+      if (!(error instanceof Problem && error.code === "draft_not_found")) throw error;
+    }
+    this.view(this.active);
+  }
+
+  /** Shows one version: the active one, or an earlier one with the offer to bring it back. */
+  view(version) {
+    this.shown = version;
+    const isEarlier = version && version.version_id !== this.active?.version_id;
+    $("draft-earlier").hidden = !isEarlier;
+    $("draft-earlier").replaceChildren(...(isEarlier ? this.earlier(version) : []));
+    if (version && !(this.run && this.isUnwritten)) showText($("draft-text"), version);
+    else $("draft-text").replaceChildren(h("p", { className: "empty", textContent: this.run ? "" : "There is no draft yet." }));
+    this.offer();
+  }
+
+  earlier(version) {
+    return [
+      h("p", { textContent: `This is version ${version.version_number}, not the current one.` }),
+      button("Bring back", () => this.tried(() => this.bringBack(version)), "primary"),
+      button("Show the current one", () => this.view(this.active)),
+    ];
+  }
+
+  get isUnwritten() {
+    return !this.active || UNWRITTEN.has(this.active.title);
+  }
+
+  offer() {
+    const write = $("draft-write");
+    write.hidden = this.locked || Boolean(this.run);
+    write.className = this.isUnwritten ? "primary" : "quiet";
+    $("draft-edit").hidden = this.locked || !this.active || (Boolean(this.run) && this.isUnwritten);
+    $("draft-stop").hidden = !this.run;
+    $("versions").hidden = !this.versions.length;
+    $("versions-label").textContent = `Versions (${this.versions.length})`;
+    $("version-list").replaceChildren(...this.versions.map((version) => this.versionRow(version)));
+  }
+
+  versionRow(version) {
+    const isActive = version.version_id === this.active?.version_id;
+    const isShown = version.version_id === this.shown?.version_id;
+    const view = button("View", () => this.view(version));
+    const actions = isActive ? [h("span", { className: "tag", textContent: "current" }), isShown ? null : view] : [view];
+    if (!isActive && !this.locked) actions.push(button("Bring back", () => this.tried(() => this.bringBack(version))));
+    const by = version.is_manual_edit ? "Edited by hand" : "Written by a model";
+    const about = h("span", {}, h("strong", { textContent: `Version ${version.version_number}` }), ` · ${by} · `);
+    about.append(time(version.created_at));
+    return h("li", { className: isShown ? "shown" : "" }, about, h("span", { className: "actions" }, ...actions));
+  }
+
+  async bringBack(version) {
+    await call("POST", `${this.path}/versions/${version.version_id}/activate`);
+    await this.load();
+  }
+
+  edit() {
+    $("draft-title-input").value = this.shown.title;
+    $("draft-description-input").value = this.shown.description;
+    $("draft-form").hidden = false;
+    $("draft-reading").hidden = true;
+    $("draft-title-input").focus();
+  }
+
+  closeForm() {
+    $("draft-form").hidden = true;
+    $("draft-reading").hidden = false;
+  }
+
+  async save() {
+    const body = { title: $("draft-title-input").value, description: $("draft-description-input").value };
+    await call("PATCH", this.path, body);
+    this.closeForm();
+    await this.load();
+  }
+
+  async write() {
+    const response = await request("POST", `${this.path}/generate`, chosenModel($("model")));
+    await this.follow(response.headers.get("X-Run-Id"), response);
+  }
+
+  async follow(runId, response) {
+    this.run = runId;
+    this.view(this.active);
+    $("draft").ariaBusy = "true";
+    try {
+      const elements = { text: $("draft-text"), status: $("draft-status") };
+      const end = await watchWriting(runId, { response, signal: this.signal, ...elements });
+      say($("draft-status"), { error: end?.message, cancelled: "Stopped." }[end?.type] ?? "");
+    } finally {
+      this.run = null;
+      if (!this.signal.aborted) $("draft").ariaBusy = "false";
+    }
+    await this.load();
+    document.dispatchEvent(new Event("changed"));
+  }
+}

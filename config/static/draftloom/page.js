@@ -1,0 +1,121 @@
+/** The page: who is signed in, the list of conversations, and which of them is open (`#/c/ID`, `#/r/RUN`, else the form). */
+
+import { attempt, call, Problem } from "./api.js";
+import { openConversation } from "./conversation.js";
+import { $, button, date, h, say } from "./dom.js";
+import { openRun, wireImportForm } from "./imports.js";
+import { offerModels } from "./models.js";
+
+const PAGE = 30;
+const NAME = document.title;
+let me = null;
+let listed = PAGE;
+let leave = new AbortController();
+
+function show(view) {
+  document.body.dataset.view = view;
+  for (const name of ["signed-out", "import", "run", "conversation"]) $(`${name}-view`).hidden = name !== view;
+  $("sidebar").hidden = view === "signed-out";
+}
+
+async function refreshList() {
+  const [{ conversations }, { runs }] = await Promise.all([
+    call("GET", `/api/conversations?limit=${listed + 1}`),
+    call("GET", "/api/runs?state=active"),
+  ]);
+  const imports = runs.filter((run) => run.kind === "import" && !run.conversation_id);
+  $("conversations").replaceChildren(...imports.map(runRow), ...conversations.slice(0, listed).map(conversationRow));
+  $("no-conversations").hidden = conversations.length + imports.length > 0;
+  $("more").hidden = conversations.length <= listed;
+  markOpen();
+}
+
+function conversationRow(row) {
+  const about = h("span", { className: "about" }, row.project_draft_title ?? "No draft yet", " · ", date(row.updated_at));
+  const title = h("span", { className: "title", textContent: row.title });
+  return h("li", {}, h("a", { href: `#/c/${row.id}` }, title, about));
+}
+
+function runRow(run) {
+  const title = h("span", { className: "title", textContent: "Import in progress…" });
+  return h("li", {}, h("a", { href: `#/r/${run.id}` }, title, h("span", { className: "about" }, date(run.created_at))));
+}
+
+function markOpen() {
+  for (const link of $("sidebar").querySelectorAll("a")) {
+    const isOpen = link.getAttribute("href") === (location.hash || "#/");
+    link.ariaCurrent = isOpen ? "page" : null;
+  }
+}
+
+/** Opens what the address names, and leaves what was open. */
+async function navigate() {
+  leave.abort();
+  leave = new AbortController();
+  const { signal } = leave;
+  const [, kind, id] = /^#\/([cr])\/([\w-]+)$/.exec(location.hash) ?? [];
+  document.title = NAME;
+  markOpen();
+  if (!id) return openForm();
+  show(kind === "c" ? "conversation" : "run");
+  $("conversation-body").hidden = true;
+  try {
+    const opened = kind === "c" ? openConversation(id, { me, signal }) : openRun(id, { signal });
+    await opened.finally(() => (signal.aborted ? null : ($("conversation-body").hidden = false)));
+  } catch (error) {
+    if (!signal.aborted) showTrouble(error);
+  }
+  return undefined;
+}
+
+function openForm() {
+  show("import");
+  say($("import-error"), "");
+  $("import-text").focus({ preventScroll: true });
+}
+
+function showTrouble(error) {
+  openForm();
+  const words = error instanceof Problem ? error.message : "The server cannot be reached.";
+  $("import-error").replaceChildren(words, " ", button("Try again", navigate));
+  $("import-error").hidden = false;
+}
+
+function signedOut() {
+  leave.abort();
+  me = null;
+  $("sign-out").hidden = true;
+  $("who").textContent = "Not signed in";
+  show("signed-out");
+}
+
+async function start() {
+  const { user } = await call("GET", "/api/auth/status");
+  if (!user) return signedOut();
+  me = user;
+  $("who").textContent = user.name;
+  $("who").title = user.email;
+  $("sign-out").hidden = false;
+  const models = [
+    [$("import-model"), "project_draft_generation"],
+    [$("model"), "project_draft_chat"],
+  ];
+  await Promise.all([refreshList(), ...models.map(([select, task]) => attempt($("notice"), () => offerModels(select, task)))]);
+  addEventListener("hashchange", navigate);
+  document.addEventListener("changed", () => attempt($("notice"), refreshList));
+  return navigate();
+}
+
+function sendOnControlEnter(event) {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.target.form?.requestSubmit();
+}
+
+document.addEventListener("signed-out", signedOut);
+document.addEventListener("keydown", sendOnControlEnter);
+$("sign-out").onclick = () => attempt($("notice"), async () => (await call("POST", "/api/auth/logout"), signedOut()));
+$("more").onclick = () => {
+  listed += PAGE;
+  attempt($("notice"), refreshList);
+};
+wireImportForm();
+attempt($("notice"), start);
