@@ -15,11 +15,11 @@ def current_user(request: Request) -> "User":
 
 
 class SessionAuthentication(BaseAuthentication):
-    """The user of the session cookie. Unlike DRF's own it asks for no CSRF token: `OriginGuardMiddleware` stands there."""
+    """The user of the session cookie. Unlike DRF's own it asks for no CSRF token; `OriginGuardMiddleware` guards it."""
 
     def authenticate(self, request: Request) -> tuple["User", None] | None:
         user = request._request.user
-        return (user, None) if user.is_authenticated else None  # type: ignore[return-value]
+        return (user, None) if user.is_authenticated else None
 
     def authenticate_header(self, request: Request) -> str:
         return "Cookie"

@@ -57,6 +57,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Whether the admin lets this person in: operators, and nobody else."""
         return self.is_operator
 
+    def clean(self) -> None:
+        super().clean()
+        self.email = self.email.lower()
+
+    def has_usable_password(self) -> bool:
+        return False
+
     def get_full_name(self) -> str:
         return self.name
 
@@ -77,6 +84,9 @@ class UserSession(AbstractBaseSession):
 
     class Meta:
         db_table = "user_sessions"
+
+    def __str__(self) -> str:
+        return f"Session {self.pk}"  # the base class would show the key
 
     @classmethod
     def get_session_store_class(cls) -> Any:

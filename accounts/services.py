@@ -35,7 +35,7 @@ def issue_login_link(*, user: User) -> str:
 
 
 def redeem_login_link(*, token: str) -> User:
-    """Whose link this is; the link is spent. Raises `Gone` if it is unknown, spent, expired or of somebody deactivated."""
+    """Whose link this is; it is spent. Raises `Gone` if it is unknown, spent, expired or a deactivated user's."""
     now = timezone.now()
     valid = LoginLink.objects.filter(token_hash=_hash(token), used_at=None, expires_at__gt=now, user__is_active=True)
     if not valid.update(used_at=now):  # decided by the database: of two that come at once, one gets in

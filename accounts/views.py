@@ -44,7 +44,7 @@ class LogoutView(APIView):
     def post(self, request: Request) -> Response:
         logout(request._request)
         response = Response({"message": "Signed out."})
-        response.delete_cookie(settings.SESSION_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE)
+        response.delete_cookie(settings.SESSION_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE)  # type: ignore[arg-type]
         return response
 
 

@@ -31,9 +31,7 @@ class Turn(NamedTuple):
 
 def load_turn(run: Run) -> Turn:
     """Everything a turn needs, read at once. Raises `Invalid` if the message alone exceeds the window."""
-    draft = ProjectDraft.objects.select_related("active_version", "conversation").get(
-        conversation_id=run.conversation_id
-    )
+    draft = ProjectDraft.objects.select_related("active_version", "conversation").get(conversation__runs=run)
     model = choose_model(provider=run.payload["llm_provider"], model_id=run.payload["llm_model"])
     question = ChatMessage.objects.get(run=run, role=ChatMessage.Role.USER)
     prompt = active_prompt(prompt_type=PromptType.CHAT)

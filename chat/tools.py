@@ -1,4 +1,4 @@
-"""What a model may do beside answering. A tool checks its arguments, calls a service, and tells the model what came of it."""
+"""What a model may do beside answering: a tool checks its arguments, calls a service, and says what came of it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from integrations.llm.messages import ToolSpec
 
 
 class ToolResult(NamedTuple):
-    """`status` is `succeeded`, `rejected` (the model asked wrongly) or `failed`; `text` is for the model and the member."""
+    """`status` is `succeeded`, `rejected` (asked wrongly) or `failed`; `text` is for the model and the member."""
 
     status: str
     text: str
 
 
 class ToolInput(NamedTuple):
-    """One call: by which run, its round and position in it (so that a repeated call takes effect once), and arguments."""
+    """One call of a run. `key` is its round and position, by which a call that is repeated takes effect once."""
 
     run: Run
     draft: ProjectDraft
@@ -71,9 +71,9 @@ def update_project_draft(call: ToolInput) -> ToolResult:
 UPDATE_PROJECT_DRAFT = Tool(
     name="update_project_draft",
     description=(
-        "Replaces the project draft's title and description. Call it whenever the member asks for a change to the draft "
-        "or a concrete improvement was agreed on. Give the whole new text: Markdown in the description, at most "
-        f"{DRAFT_TITLE_CHARACTERS} characters in the title."
+        "Replaces the project draft's title and description. Call it whenever the member asks for a change "
+        "to the draft or a concrete improvement was agreed on. Give the whole new text: Markdown in the "
+        f"description, at most {DRAFT_TITLE_CHARACTERS} characters in the title."
     ),
     schema={
         "type": "object",

@@ -64,7 +64,9 @@ async def _ask(context: RunContext, turn: Turn, messages: list[Message]) -> Roun
     request = ChatRequest(
         turn.request.model, tuple(messages), turn.request.tools, turn.request.max_output_tokens, turn.request.options
     )
-    text, calls, stop_reason = [], [], "stop"
+    text: list[str] = []
+    calls: list[ToolCall] = []
+    stop_reason: StopReason = "stop"
     provider = registry.provider(turn.provider)
     async with aclosing(stream_with_retry(provider, request, on_retry=partial(_tell_retry, context))) as events:
         async for event in events:
@@ -168,7 +170,7 @@ def _nothing_said(stop_reason: StopReason) -> RunFailed:
 
 
 def _store_answer(run: Run, text: str, *, model: str, prompt_version: int | None) -> None:
-    draft = ProjectDraft.objects.get(conversation_id=run.conversation_id)
+    draft = ProjectDraft.objects.get(conversation__runs=run)
     services.append(
         draft=draft,
         role=ChatMessage.Role.ASSISTANT,

@@ -117,7 +117,7 @@ def pairs(name: str) -> dict[str, str]:
 
 
 def socket_dir(data_dir: Path) -> Path:
-    """Where the embedded servers of `data_dir` have their sockets: short, since a socket's path is at most 107 bytes."""
+    """Where the embedded servers of `data_dir` have their sockets: short, as a socket's path has at most 107 bytes."""
     digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
     return Path("/tmp") / f"draftloom-{os.getuid()}-{digest}"
 

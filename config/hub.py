@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import redis.exceptions
 from django.db import DatabaseError, InterfaceError, close_old_connections
@@ -106,7 +107,7 @@ class Hub:
     async def replay(self, run_id: str, after: int) -> list[Entry]:
         """Up to 1,000 entries of the log that are newer than `after`; empty if there is no log or no Redis."""
         try:
-            rows = await self._replays.xrange(log_key(run_id), min=f"({after}-0", count=REPLAY_COUNT)
+            rows: Any = await self._replays.xrange(log_key(run_id), min=f"({after}-0", count=REPLAY_COUNT)
         except REDIS_ERRORS as error:
             log.warning("No replay of run %s: %s", run_id, type(error).__name__)
             return []

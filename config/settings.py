@@ -172,7 +172,8 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": API_TITLE,
-    "DESCRIPTION": "Import a chat, watch a project draft being written, refine it in chat. Errors are problem documents (RFC 9457).",
+    "DESCRIPTION": "Import a chat, watch a project draft being written, refine it in chat. "
+    "Errors are problem documents (RFC 9457).",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import orjson
 
@@ -28,7 +28,7 @@ class Watch:
         self._after = after
         self._heartbeat_seconds = heartbeat_seconds
 
-    async def batches(self) -> AsyncIterator[list[Entry] | Heartbeat]:
+    async def batches(self) -> AsyncGenerator[list[Entry] | Heartbeat, None]:
         async with self._hub.subscription(self._run_id) as subscription:
             self._subscription = subscription
             subscription.last = self._after
@@ -38,12 +38,12 @@ class Watch:
                     if isinstance(batch, list) and batch[-1].is_terminal:
                         return
 
-    async def _everything(self, subscription: Subscription) -> AsyncIterator[list[Entry] | Heartbeat]:
+    async def _everything(self, subscription: Subscription) -> AsyncGenerator[list[Entry] | Heartbeat, None]:
         async for batch in self._from_log():
             yield batch
-        if subscription.last == self._after and (snapshot := await self._hub.snapshot(self._run_id)):
-            if batch := self._from_snapshot(snapshot):
-                yield batch
+        snapshot = await self._hub.snapshot(self._run_id) if subscription.last == self._after else None
+        if snapshot and (batch := self._from_snapshot(snapshot)):
+            yield batch
         while True:
             try:
                 async with asyncio.timeout(self._heartbeat_seconds):
@@ -95,7 +95,7 @@ class Watch:
         raise LookupError(f"run {self._run_id} did not catch up with event {entry.seq}")
 
     def _from_snapshot(self, snapshot: Snapshot) -> list[Entry]:
-        """`reset`, the whole text, and the end if there is one; only the end for a stream that has sent all the rest."""
+        """`reset`, the whole text, and the end if there is one; only the end if all the rest was sent."""
         last, self._subscription.last = self._subscription.last, max(self._subscription.last, snapshot.seq)
         if snapshot.terminal and last >= snapshot.seq - 1:
             return [snapshot.terminal]

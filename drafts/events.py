@@ -61,7 +61,7 @@ def terminal_of(run: Run) -> Event:
         return ConflictTold(run.result["conversations"])
     if run.error_code == ModelLimit.type:
         return ModelLimit(run.result["message"], run.result["suggestion"])
-    conversation = Conversation.objects.select_related("imported_by_user").get(pk=run.conversation_id)
+    conversation = Conversation.objects.select_related("imported_by_user").get(runs=run)
     draft = ProjectDraft.objects.select_related("active_version").filter(conversation=conversation).first()
     return ImportDone(
         dict(ConversationSerializer(conversation).data), dict(ProjectDraftSerializer(draft).data) if draft else None

@@ -65,12 +65,13 @@ def cut_middle(text: str, room: int) -> str:
     room = max(room - NOTICE_CHARACTERS, 0)
     start = int(room * START_SHARE)
     missing = len(text) - room
-    return f"{text[:start]}\n\n[{missing} characters from the middle are left out here.]\n\n{text[len(text) - room + start :]}"
+    notice = f"\n\n[{missing} characters from the middle are left out here.]\n\n"
+    return text[:start] + notice + text[len(text) - room + start :]
 
 
 def assign(run: Run) -> Assignment:
     """Puts together what the model is asked. The draft is made with its placeholder if there is none yet."""
-    conversation = Conversation.objects.get(pk=run.conversation_id)
+    conversation = Conversation.objects.get(runs=run)
     model = choose_model(provider=run.payload["llm_provider"], model_id=run.payload["llm_model"])
     draft = services.get_or_make_draft(conversation=conversation, user=User(pk=run.user_id))
     memory = Memory.objects.filter(conversation=conversation).first()

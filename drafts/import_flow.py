@@ -153,7 +153,7 @@ def refuse_too_long(run: Run, chat: ImportedChat) -> None:
     if not run.payload["accept_summarization"] and is_too_long(model, messages):
         result = {
             "message": f"This chat is longer than {model.label} can read at once.",
-            "suggestion": "Choose a model with a larger window, or go on: the draft is then made from a shortened chat.",
+            "suggestion": "Choose a model with a larger window, or go on with a shortened chat.",
         }
         raise Refused(ModelLimit.type, result)
 

@@ -46,8 +46,13 @@ def activate(*, user: User, conversation_id: int, version_id: int) -> None:
     chosen = DraftVersion.objects.filter(project_draft=draft, pk=version_id).first()
     if chosen is None:
         raise NotFound("This draft has no such version.", code="version_not_found")
-    texts = {"title": chosen.title, "description": chosen.description, "is_manual_edit": chosen.is_manual_edit}
-    add_version(draft=draft, user=user, **texts)
+    add_version(
+        draft=draft,
+        title=chosen.title,
+        description=chosen.description,
+        user=user,
+        is_manual_edit=chosen.is_manual_edit,
+    )
 
 
 @transaction.atomic
@@ -64,7 +69,7 @@ def add_version(
 ) -> DraftVersion:
     """Adds a version, numbered by the draft's counter, and makes it the active one.
 
-    Returns what is there already if the text is that of the active version, or if `tool_call` of `run` took effect before.
+    Returns what is there already if the text is the active version's, or if `tool_call` of `run` took effect before.
     """
     row = lock_draft(draft)
     active = row.active_version
@@ -90,7 +95,7 @@ def add_version(
 
 
 def lock_draft(draft: ProjectDraft) -> ProjectDraft:
-    """The draft's row, locked, with its counters as they are now. After the conversation's and the run's lock, if any."""
+    """The draft's row, locked, with its counters as they are now. After the conversation's and the run's lock."""
     rows = ProjectDraft.objects.select_for_update(no_key=True, of=("self",)).select_related("active_version")
     return rows.get(pk=draft.pk)
 

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Max, QuerySet
 
 from accounts.models import User
 from config.exceptions import Invalid
 from integrations.llm import registry
 from llmconfig.models import DefaultModel, LLMModel, Prompt, PromptType
 
-
 LISTED_FIRST = ("anthropic", "grok", "openai")
+PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
 class ActivePrompt(NamedTuple):
@@ -38,6 +39,11 @@ def choose_model(*, provider: str, model_id: str) -> LLMModel:
     return model
 
 
+def usable_models() -> QuerySet[LLMModel]:
+    """Active models of the providers that can be asked here."""
+    return LLMModel.objects.filter(is_active=True, provider__in=registry.configured())
+
+
 def models_by_provider() -> dict[str, list[LLMModel]]:
     """All active models, each with `configured`; the providers of contract.md 4.2 in its order, then the others."""
     configured = registry.configured()
@@ -49,18 +55,25 @@ def models_by_provider() -> dict[str, list[LLMModel]]:
 
 
 def default_model(*, prompt_type: str) -> LLMModel:
-    """The model for a task: the operators' choice, else openai/gpt-4o if it has a key, else the first that can be used."""
-    configured = registry.configured()
-    usable = LLMModel.objects.filter(is_active=True, provider__in=configured)
-    if row := DefaultModel.objects.filter(prompt_type=prompt_type).first():
-        if chosen := usable.filter(provider=row.llm_provider, model_id=row.llm_model).first():
-            return chosen
+    """The operators' choice for a task, else openai/gpt-4o if it has a key, else the first that can be used."""
+    configured, usable = registry.configured(), usable_models()
+    row = DefaultModel.objects.filter(prompt_type=prompt_type).first()
+    if row and (chosen := usable.filter(provider=row.llm_provider, model_id=row.llm_model).first()):
+        return chosen
     if standard := usable.filter(provider="openai", model_id="gpt-4o").first():
         return standard
     first = min(usable, key=lambda model: (configured.index(model.provider), model.position), default=None)
     if first is None:
         raise Invalid("No language model is configured here.", code="provider_not_configured")
     return first
+
+
+def set_default_model(*, prompt_type: str, provider: str, model_id: str, user: User | None) -> DefaultModel:
+    """Makes a model the one that a task uses unless told otherwise. Raises `Invalid` as `choose_model` does."""
+    model = choose_model(provider=provider, model_id=model_id)
+    values = {"llm_provider": model.provider, "llm_model": model.model_id, "created_by_user": user}
+    row, _ = DefaultModel.objects.update_or_create(prompt_type=prompt_type, defaults=values)
+    return row
 
 
 def active_prompt(*, prompt_type: str) -> ActivePrompt:
@@ -76,15 +89,20 @@ def built_in_prompt(prompt_type: str) -> str:
 
 def fill(template: str, values: Mapping[str, str]) -> str:
     """`template` with each `{{name}}` of `values` replaced, in one pass: inserted text can't bring in another one."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: values.get(match[1], match[0]), template)
+    return PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
+
+
+def placeholders(template: str) -> set[str]:
+    """The names that `fill` would look up."""
+    return set(PLACEHOLDER.findall(template))
 
 
 @transaction.atomic
 def save_prompt(*, prompt_type: str, system_prompt: str, user: User | None, note: str = "") -> Prompt:
     """Stores a new version of a task's prompt and puts it into use."""
-    rows = Prompt.objects.select_for_update().filter(prompt_type=prompt_type)
-    last = max(rows.values_list("version", flat=True), default=0)
-    rows.filter(is_active=True).update(is_active=False)
+    versions = _lock_prompts(prompt_type)
+    last = versions.aggregate(last=Max("version", default=0))["last"]
+    versions.filter(is_active=True).update(is_active=False)
     return Prompt.objects.create(
         prompt_type=prompt_type, version=last + 1, system_prompt=system_prompt, note=note, created_by_user=user
     )
@@ -93,5 +111,19 @@ def save_prompt(*, prompt_type: str, system_prompt: str, user: User | None, note
 @transaction.atomic
 def activate_prompt(*, prompt: Prompt) -> None:
     """Puts an earlier version back into use."""
-    Prompt.objects.filter(prompt_type=prompt.prompt_type, is_active=True).update(is_active=False)
-    Prompt.objects.filter(pk=prompt.pk).update(is_active=True)
+    versions = _lock_prompts(prompt.prompt_type)
+    versions.filter(is_active=True).update(is_active=False)
+    versions.filter(pk=prompt.pk).update(is_active=True)
+
+
+@transaction.atomic
+def revert_prompt(*, prompt_type: str) -> None:
+    """Puts the built-in text back into use; the versions stay."""
+    _lock_prompts(prompt_type).filter(is_active=True).update(is_active=False)
+
+
+def _lock_prompts(prompt_type: str) -> QuerySet[Prompt]:
+    """The versions of a task. Whoever changes them takes turns until the transaction ends, the first version included."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"prompts of {prompt_type}"])
+    return Prompt.objects.filter(prompt_type=prompt_type)

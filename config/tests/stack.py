@@ -20,8 +20,8 @@ from config.env import BASE_DIR
 from config.tests.outside import Outside
 
 START_SECONDS = 30.0
-UVICORN = ["-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--no-access-log", "--log-level", "warning",
-           "--timeout-graceful-shutdown", "1", "--port"]  # fmt: skip
+UVICORN = ["-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--no-access-log", "--log-level",
+           "warning", "--timeout-graceful-shutdown", "1", "--port"]  # fmt: skip
 DAPHNE = ["-m", "daphne", "config.asgi:application", "-b", "127.0.0.1", "-v", "0", "-p"]
 RUNNER = ["manage.py", "runner"]
 Event = dict[str, Any]

@@ -144,7 +144,7 @@ def test_it_knows_text_that_cannot_be_encoded():
 
 
 def test_it_names_the_field_and_the_further_members_of_our_own_errors():
-    refusal = exceptions.Invalid("Too long.", field="title", most=80)
+    refusal = exceptions.Invalid("Too long.", field="title", extra={"most": 80})
     document = read(exception_handler(refusal, {}))
     assert document["errors"] == [{"field": "title", "detail": "Too long."}]
     assert document["most"] == 80

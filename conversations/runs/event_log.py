@@ -68,7 +68,7 @@ class EventLog:
             await asyncio.sleep(PROBE_SECONDS)
 
     async def _recover(self) -> None:
-        await self._redis.ping()  # type: ignore[misc]
+        await self._redis.ping()
         broken, self._broken = self._broken, set()
         for run_id in broken:
             if teller := self._tellers.get(run_id):

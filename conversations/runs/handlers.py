@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class RunFailed(Exception):
-    """The run can't go on. `message` is for the person who waits, `code` for programs; `retryable`: trying again may help."""
+    """The run can't go on. `message` is for the person who waits, `code` for programs; `retryable`: again may help."""
 
     def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
         super().__init__(code)
@@ -27,9 +27,9 @@ class Handler(Protocol):
         ...
 
     def interrupted(self, run: "Run", text: str, reason: str) -> dict[str, Any]:
-        """Stores what was shown (`text`, perhaps empty) of a run that fails or is cancelled, in the transaction that ends it.
+        """Stores what was shown (`text`, perhaps empty) of a run that fails or is cancelled.
 
-        `reason` says to the member why. Returns members for `run.result`.
+        Called in the transaction that ends it. `reason` says to the member why. Returns members for `run.result`.
         """
         ...
 

@@ -160,7 +160,8 @@ def _end(row: Run, ending: Ending, result: dict[str, Any]) -> None:
     row.lease_until = None
     row.save(
         update_fields=[
-            "state", "event_seq", "partial", "error_code", "usage", "finished_at", "result", "lease_until", "conversation"
+            "state", "event_seq", "partial", "error_code", "usage", "finished_at", "result", "lease_until",
+            "conversation",
         ]
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """The one seam between Draftloom and a language model."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from integrations.llm.events import LLMEvent
@@ -12,7 +12,7 @@ class LLMProvider(Protocol):
 
     name: str
 
-    def stream(self, request: ChatRequest) -> AsyncIterator[LLMEvent]:
+    def stream(self, request: ChatRequest) -> AsyncGenerator[LLMEvent, None]:
         """Yields the events of one answer; closing the iterator closes the connection.
 
         Raises an `LLMError`, and nothing else, when the answer cannot be had or ends before it is finished.

@@ -10,8 +10,8 @@
     ├── NotConfigured          this installation has no key or address for the provider
     └── ProviderRefused        any other refusal of the request
 
-The class and the `retryable` bit are all that anybody decides by. A message names the provider and what to do about it, and
-never holds a key, a prompt or the provider's own text.
+The class and the `retryable` bit are all that anybody decides by. A message names the provider and what to do about it,
+and never holds a key, a prompt or the provider's own text.
 """
 
 

@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import cast
 
 from integrations.llm.base import LLMProvider
 from integrations.llm.errors import LLMError
@@ -31,7 +30,7 @@ async def stream_with_retry(
     for attempt in range(attempts):
         has_begun = False
         try:
-            async with aclosing(cast("AsyncGenerator[LLMEvent, None]", provider.stream(request))) as events:
+            async with aclosing(provider.stream(request)) as events:
                 async for event in events:
                     has_begun = True
                     yield event

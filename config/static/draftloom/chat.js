@@ -44,8 +44,10 @@ export class Chat {
     const head = h("header", {}, h("strong", { textContent: name }), " ", time(message.created_at));
     const body = h("div", { className: "prose" }, markdown(message.content));
     const bubble = h("article", { className: `message ${message.role}` }, head, body);
-    if (!isMine) bubble.append(note(ENDED[message.run?.state]), note(message.model && `by ${message.model}`, "model"));
-    if (isMine && isUnanswered && ENDED[message.run?.state]) bubble.append(this.unanswered(message));
+    const ended = ENDED[message.run?.state];
+    if (ended && !isMine) bubble.append(h("p", { className: "note", textContent: ended }));
+    if (ended && isMine && isUnanswered) bubble.append(this.unanswered(message));
+    if (message.model) bubble.append(h("p", { className: "model", textContent: `by ${message.model}` }));
     return bubble;
   }
 
@@ -160,5 +162,3 @@ function deed({ name, status, detail }) {
   const known = name === "update_project_draft" && status === "succeeded";
   return h("li", { className: status, textContent: known ? "The draft was changed." : detail });
 }
-
-const note = (text, className = "note") => (text ? h("p", { className, textContent: text }) : null);

@@ -46,8 +46,8 @@ export class Draft {
     $("draft-write").onclick = () => this.tried(() => this.write());
     $("draft-stop").onclick = () => this.tried(() => call("POST", `/api/runs/${this.run}/cancel`));
     $("draft-form").onsubmit = (event) => (event.preventDefault(), this.tried(() => this.save()));
-    $("draft-cancel").onclick = () => this.closeForm();
-    this.closeForm();
+    $("draft-cancel").onclick = () => this.openForm(false);
+    this.openForm(false);
     say($("draft-status"), "");
   }
 
@@ -78,11 +78,17 @@ export class Draft {
     this.offer();
   }
 
+  look(version) {
+    this.view(version);
+    $("draft").scrollTop = 0;
+    $("draft-reading").scrollIntoView({ block: "nearest" });
+  }
+
   earlier(version) {
     return [
       h("p", { textContent: `This is version ${version.version_number}, not the current one.` }),
       button("Bring back", () => this.tried(() => this.bringBack(version)), "primary"),
-      button("Show the current one", () => this.view(this.active)),
+      button("Show the current one", () => this.look(this.active)),
     ];
   }
 
@@ -104,8 +110,8 @@ export class Draft {
   versionRow(version) {
     const isActive = version.version_id === this.active?.version_id;
     const isShown = version.version_id === this.shown?.version_id;
-    const view = button("View", () => this.view(version));
-    const actions = isActive ? [h("span", { className: "tag", textContent: "current" }), isShown ? null : view] : [view];
+    const actions = isActive ? [h("span", { className: "tag", textContent: "current" })] : [];
+    if (!isShown) actions.push(button("View", () => this.look(version)));
     if (!isActive && !this.locked) actions.push(button("Bring back", () => this.tried(() => this.bringBack(version))));
     const by = version.is_manual_edit ? "Edited by hand" : "Written by a model";
     const about = h("span", {}, h("strong", { textContent: `Version ${version.version_number}` }), ` · ${by} · `);
@@ -121,20 +127,19 @@ export class Draft {
   edit() {
     $("draft-title-input").value = this.shown.title;
     $("draft-description-input").value = this.shown.description;
-    $("draft-form").hidden = false;
-    $("draft-reading").hidden = true;
+    this.openForm(true);
     $("draft-title-input").focus();
   }
 
-  closeForm() {
-    $("draft-form").hidden = true;
-    $("draft-reading").hidden = false;
+  openForm(isOpen) {
+    $("draft-form").hidden = !isOpen;
+    $("draft-reading").hidden = $("draft-actions").hidden = isOpen;
   }
 
   async save() {
     const body = { title: $("draft-title-input").value, description: $("draft-description-input").value };
     await call("PATCH", this.path, body);
-    this.closeForm();
+    this.openForm(false);
     await this.load();
   }
 

@@ -31,7 +31,8 @@ async function refreshList() {
 }
 
 function conversationRow(row) {
-  const about = h("span", { className: "about" }, row.project_draft_title ?? "No draft yet", " · ", date(row.updated_at));
+  const draft = h("span", { textContent: row.project_draft_title ?? "No draft yet" });
+  const about = h("span", { className: "about" }, draft, date(row.updated_at));
   const title = h("span", { className: "title", textContent: row.title });
   return h("li", {}, h("a", { href: `#/c/${row.id}` }, title, about));
 }

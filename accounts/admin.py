@@ -1,0 +1,160 @@
+"""The back office: what its pages have in common, and those of people, sessions and keys."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.contrib.auth.models import Group
+from django.db.models import Exists, Model, OuterRef, QuerySet, TextField
+from django.http import HttpRequest
+
+from accounts.models import MEMBER, OPERATOR, LoginLink, ServiceKey, User, UserSession
+
+SHOWN_CHARACTERS = 10_000
+EMPTY: tuple[Any, ...] = (None, "", [], {})
+
+admin.site.site_header = admin.site.site_title = "Draftloom"
+admin.site.index_title = "Back office"
+admin.site.password_change_template = "admin/login.html"  # which says that there are no passwords
+
+
+def excerpt(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+    """`text`, or its first `limit` characters and a line that says so."""
+    return text if len(text) <= limit else f"{text[:limit]}\n… the first {limit:,} of {len(text):,} characters"
+
+
+def excerpt_of(column: str) -> Callable[[Model], str]:
+    """A read-only field for the start of a long column, text or JSON; `-` if it holds nothing."""
+
+    @admin.display(description=column.replace("_", " "))
+    def field(row: Model) -> str:
+        value = getattr(row, column)
+        if value in EMPTY:
+            return "-"
+        return excerpt(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+
+    return field
+
+
+class LeanAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # takes no argument at run time
+    """Pages that read a row and those it names in one query, but not the columns named in `deferred`.
+
+    Every list here sets `joined` to the relations that its columns show: a query for each row is what that avoids.
+    """
+
+    joined: ClassVar[Sequence[str]] = ()
+    deferred: ClassVar[Sequence[str]] = ()
+    list_per_page = 50
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        return (rows.select_related(*self.joined) if self.joined else rows).defer(*self.deferred)
+
+
+class ReadOnlyAdmin(LeanAdmin):
+    """Pages of rows that only the program makes; `readonly_fields` is all that the page of one row shows."""
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.get_readonly_fields(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class HistoryAdmin(ReadOnlyAdmin):
+    """Pages of what happened, which nobody undoes."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class UserAdmin(LeanAdmin):
+    """Whoever leaves is deactivated, not deleted: what they made stays theirs."""
+
+    list_display = ["email", "name", "operates", "is_active", "last_login", "created_at"]
+    list_filter = ["is_active", "groups"]
+    search_fields = ["email", "name"]
+    ordering = ["email"]
+    fields = ["email", "name", "is_active", "groups", "google_id", "last_login", "created_at", "updated_at"]
+    readonly_fields = ["google_id", "last_login", "created_at", "updated_at"]
+    autocomplete_fields = ["groups"]
+    formfield_overrides = {TextField: {"widget": AdminTextInputWidget}}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        operators = Group.objects.filter(name=OPERATOR, user=OuterRef("pk"))
+        return super().get_queryset(request).annotate(operates=Exists(operators))
+
+    @admin.display(boolean=True, description="operator", ordering="operates")
+    def operates(self, user: Any) -> bool:
+        return bool(user.operates)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        members = Group.objects.filter(name=MEMBER).values_list("pk", flat=True)
+        return {"groups": list(members), **super().get_changeform_initial_data(request)}
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(UserSession)
+class UserSessionAdmin(ReadOnlyAdmin):
+    """Deleting a session signs that browser out."""
+
+    list_display = ["id", "user", "created_at", "expire_date"]
+    search_fields = ["user__email"]
+    ordering = ["-id"]
+    joined = ["user"]
+    deferred = ["session_data"]
+    readonly_fields = ["user", "created_at", "expire_date"]
+
+
+@admin.register(LoginLink)
+class LoginLinkAdmin(ReadOnlyAdmin):
+    """Deleting a link that was not used yet revokes it."""
+
+    list_display = ["id", "user", "created_at", "expires_at", "used_at"]
+    search_fields = ["user__email"]
+    ordering = ["-id"]
+    joined = ["user"]
+    readonly_fields = ["user", "created_at", "expires_at", "used_at"]
+
+
+@admin.register(ServiceKey)
+class ServiceKeyAdmin(HistoryAdmin):
+    """A key can be switched off, or made to expire; only a command makes one, since nothing shows it again."""
+
+    list_display = ["service_name", "prefix", "scopes", "user", "is_active", "expires_at", "last_used_at"]
+    list_filter = ["is_active"]
+    search_fields = ["service_name", "prefix", "user__email"]
+    ordering = ["service_name", "id"]
+    joined = ["user"]
+    readonly_fields = ["service_name", "prefix", "scopes", "user", "created_at", "last_used_at"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["is_active", "expires_at", *self.readonly_fields]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("accounts.change_servicekey")
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(HistoryAdmin):
+    list_display = ["action_time", "user", "action_flag", "content_type", "object_repr", "change"]
+    list_filter = ["action_flag"]
+    search_fields = ["object_repr", "user__email"]
+    date_hierarchy = "action_time"
+    ordering = ["-id"]
+    joined = ["user", "content_type"]
+    readonly_fields = ["action_time", "user", "action_flag", "content_type", "object_repr", "object_id", "change"]
+
+    @admin.display(description="what changed")
+    def change(self, entry: LogEntry) -> str:
+        return excerpt(entry.get_change_message())

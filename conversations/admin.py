@@ -1,0 +1,111 @@
+"""The back office of conversations and runs: to look around, and to delete a conversation."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.admin import HistoryAdmin, ReadOnlyAdmin, excerpt, excerpt_of
+from conversations import services
+from conversations.models import Conversation, DashboardRow, ImportedSummary, Memory, Run
+
+MESSAGES_SHOWN = 20
+MESSAGE_CHARACTERS = 2_000
+BIG_IN_CONVERSATION = ["imported_chat", "import_report"]
+BIG_IN_RUN = ["partial", "payload", "step", "result", "usage"]
+
+
+def beneath(relation: str, columns: list[str]) -> list[str]:
+    """`columns` as they are called from a row that names theirs by `relation`."""
+    return [f"{relation}__{column}" for column in columns]
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    list_display = ["title", "source", "imported_by_user", "is_locked", "import_date", "updated_at"]
+    list_filter = ["is_locked", "source"]
+    search_fields = ["title", "url", "imported_by_user__email"]
+    date_hierarchy = "updated_at"
+    ordering = ["-updated_at", "-id"]
+    joined = ["imported_by_user"]
+    deferred = BIG_IN_CONVERSATION
+    readonly_fields = [
+        *["title", "url", "source", "source_id", "imported_by_user", "is_locked", "import_date", "updated_at"],
+        excerpt_of("import_report"),
+        "beginning",
+    ]
+
+    @admin.display(description="imported chat")
+    def beginning(self, conversation: Conversation) -> str:
+        messages = conversation.imported_chat
+        shown = [
+            {"role": message["role"], "content": excerpt(message["content"], MESSAGE_CHARACTERS)}
+            for message in messages[:MESSAGES_SHOWN]
+        ]
+        note = f"\n\n… the first {MESSAGES_SHOWN} of {len(messages):,} messages" if len(messages) > len(shown) else ""
+        return services.transcript(shown) + note
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
+        """What belongs to a conversation goes with it, though nobody may delete it alone; the page only counts it."""
+        _, counts, _, protected = super().get_deleted_objects(objs, request)
+        locked = [f"{conversation}, which has become a project" for conversation in objs if conversation.is_locked]
+        return [str(conversation) for conversation in objs], counts, set(), [*protected, *locked]
+
+    def delete_model(self, request: HttpRequest, obj: Conversation) -> None:
+        services.delete(user=request.user, conversation_id=obj.pk)  # type: ignore[arg-type]  # an operator
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Conversation]) -> None:
+        for conversation in queryset:
+            self.delete_model(request, conversation)
+
+
+@admin.register(DashboardRow)
+class DashboardRowAdmin(HistoryAdmin):
+    list_display = ["title", "project_draft_title", "user_email", "is_locked", "has_images", "has_pdfs", "updated_at"]
+    list_filter = ["is_locked"]
+    search_fields = ["title", "user_email"]
+    ordering = ["-updated_at", "-id"]
+    deferred = ["project_draft_description", "last_user_message_content", "last_assistant_message_content"]
+    readonly_fields = [
+        *["title", "url", "user_name", "user_email", "is_locked", "import_date", "created_at", "updated_at"],
+        *["linear_url", "has_images", "has_pdfs", "project_draft_title"],
+        *map(excerpt_of, deferred),
+    ]
+
+
+@admin.register(ImportedSummary)
+class ImportedSummaryAdmin(HistoryAdmin):
+    list_display = ["conversation", "external_id", "created_at", "updated_at"]
+    search_fields = ["conversation__title"]
+    ordering = ["-id"]
+    joined = ["conversation"]
+    deferred = ["summary", *beneath("conversation", BIG_IN_CONVERSATION)]
+    readonly_fields = ["conversation", "external_id", "created_at", "updated_at", excerpt_of("summary")]
+
+
+@admin.register(Memory)
+class MemoryAdmin(HistoryAdmin):
+    list_display = ["conversation", "memory_source"]
+    search_fields = ["conversation__title"]
+    ordering = ["-id"]
+    joined = ["conversation"]
+    deferred = ["memories", *beneath("conversation", BIG_IN_CONVERSATION)]
+    readonly_fields = ["conversation", "memory_source", excerpt_of("memories")]
+
+
+@admin.register(Run)
+class RunAdmin(HistoryAdmin):
+    list_display = ["id", "kind", "state", "error_code", "conversation", "user", "tries", "created_at", "finished_at"]
+    list_filter = ["state", "kind"]
+    search_fields = ["pk__exact", "error_code", "conversation__title", "user__email"]
+    ordering = ["-id"]  # UUIDv7: by time
+    joined = ["conversation", "user"]
+    deferred = [*BIG_IN_RUN, *beneath("conversation", BIG_IN_CONVERSATION)]
+    readonly_fields = [
+        *["id", "kind", "state", "error_code", "conversation", "user", "cancel_requested"],
+        *["tries", "fence", "lease_until", "event_seq", "created_at", "started_at", "finished_at"],
+        *map(excerpt_of, ["usage", "step", "result", "payload", "partial"]),
+    ]

@@ -1,0 +1,56 @@
+"""The back office of drafts, their versions and projects: to look around."""
+
+from django.contrib import admin
+
+from accounts.admin import HistoryAdmin, excerpt_of
+from conversations.admin import BIG_IN_CONVERSATION, BIG_IN_RUN, beneath
+from drafts.models import DraftVersion, Project, ProjectDraft
+
+
+@admin.register(ProjectDraft)
+class ProjectDraftAdmin(HistoryAdmin):
+    list_display = ["conversation", "active_version", "last_version_number", "created_by_user", "updated_at"]
+    search_fields = ["conversation__title", "active_version__title"]
+    ordering = ["-id"]
+    joined = ["conversation", "active_version", "created_by_user"]
+    deferred = [*beneath("conversation", BIG_IN_CONVERSATION), "active_version__description"]
+    readonly_fields = [
+        *["conversation", "active_version", "last_version_number", "last_sequence_number"],
+        *["created_by_user", "created_at", "updated_at"],
+    ]
+
+
+@admin.register(DraftVersion)
+class DraftVersionAdmin(HistoryAdmin):
+    list_display = ["title", "version_number", "conversation", "is_manual_edit", "created_by_user", "created_at"]
+    list_filter = ["is_manual_edit"]
+    search_fields = ["title", "project_draft__conversation__title"]
+    ordering = ["-id"]
+    joined = ["project_draft__conversation", "created_by_user", "run"]
+    deferred = [
+        "description",
+        *beneath("project_draft__conversation", BIG_IN_CONVERSATION),
+        *beneath("run", BIG_IN_RUN),
+    ]
+    readonly_fields = [
+        *["title", "project_draft", "version_number", "is_manual_edit", "created_by_user", "run", "tool_call"],
+        *["created_at", excerpt_of("description")],
+    ]
+
+    @admin.display(ordering="project_draft__conversation__title")
+    def conversation(self, version: DraftVersion) -> str:
+        return str(version.project_draft.conversation)
+
+
+@admin.register(Project)
+class ProjectAdmin(HistoryAdmin):
+    list_display = ["title", "linear_url", "conversation", "created_by_user", "created_at"]
+    search_fields = ["title", "linear_url", "conversation__title"]
+    date_hierarchy = "created_at"
+    ordering = ["-id"]
+    joined = ["conversation", "created_by_user"]
+    deferred = ["description", *beneath("conversation", BIG_IN_CONVERSATION)]
+    readonly_fields = [
+        *["title", "conversation", "linear_project_id", "linear_url", "created_by_user", "created_at"],
+        excerpt_of("description"),
+    ]
