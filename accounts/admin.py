@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -26,6 +27,7 @@ def excerpt(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     return text if len(text) <= limit else f"{text[:limit]}\n… the first {limit:,} of {len(text):,} characters"
 
 
+@cache  # the same field each time: the admin looks for it in lists
 def excerpt_of(column: str) -> Callable[[Model], str]:
     """A read-only field for the start of a long column, text or JSON; `-` if it holds nothing."""
 
@@ -51,12 +53,17 @@ class LeanAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # takes no argumen
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
+        rows: QuerySet[Any] = super().get_queryset(request)
         return (rows.select_related(*self.joined) if self.joined else rows).defer(*self.deferred)
 
 
 class ReadOnlyAdmin(LeanAdmin):
-    """Pages of rows that only the program makes; `readonly_fields` is all that the page of one row shows."""
+    """Pages of rows that only the program makes: of one row, `readonly_fields` and the start of each of `excerpts`."""
+
+    excerpts: ClassVar[Sequence[str]] = ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*self.readonly_fields, *map(excerpt_of, self.excerpts)]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_readonly_fields(request, obj)
@@ -90,7 +97,8 @@ class UserAdmin(LeanAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         operators = Group.objects.filter(name=OPERATOR, user=OuterRef("pk"))
-        return super().get_queryset(request).annotate(operates=Exists(operators))
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(operates=Exists(operators))
+        return rows
 
     @admin.display(boolean=True, description="operator", ordering="operates")
     def operates(self, user: Any) -> bool:

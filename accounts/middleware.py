@@ -78,8 +78,16 @@ class OriginGuardMiddleware:
     def _comes_from_us(request: HttpRequest) -> bool:
         origin = request.headers.get("Origin")
         if origin is None and (referer := request.headers.get("Referer")):
-            parts = urlsplit(referer)
-            origin = f"{parts.scheme}://{parts.netloc}"
+            origin = _origin_of(referer)
         if origin is None:
             return request.headers.get("Sec-Fetch-Site") != "cross-site"
         return origin == f"{request.scheme}://{request.get_host()}" or origin in settings.CORS_ALLOWED_ORIGINS
+
+
+def _origin_of(address: str) -> str:
+    """Scheme, host and port of an address; empty if it is none."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"

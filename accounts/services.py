@@ -44,7 +44,8 @@ def redeem_login_link(*, token: str) -> User:
 
 
 def sign_in(*, request: HttpRequest, user: User) -> None:
-    """Makes `user` the user of this request's session, under a new key."""
+    """Makes `user` the user of this request's session, under a new key; of an earlier session nothing is left."""
+    request.session.flush()  # `login` itself keeps the key of somebody who signs in again
     login(request, user, backend="accounts.backends.Backend")
 
 

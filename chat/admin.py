@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Left
 from django.http import HttpRequest
 
-from accounts.admin import HistoryAdmin, excerpt_of
+from accounts.admin import HistoryAdmin
 from chat.models import ChatMessage, ChatSummary, FileAttachment
 from conversations.admin import BIG_IN_CONVERSATION, BIG_IN_RUN, beneath
 
@@ -23,12 +23,20 @@ class ChatMessageAdmin(HistoryAdmin):
     joined = ["project_draft__conversation", "sent_by_user", "run"]
     deferred = ["content", *beneath("project_draft__conversation", BIG_IN_CONVERSATION), *beneath("run", BIG_IN_RUN)]
     readonly_fields = [
-        *["role", "project_draft", "sequence_number", "sent_by_user", "run", "model", "prompt_version", "created_at"],
-        excerpt_of("content"),
+        "role",
+        "project_draft",
+        "sequence_number",
+        "sent_by_user",
+        "run",
+        "model",
+        "prompt_version",
+        "created_at",
     ]
+    excerpts = ["content"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).annotate(start=Left("content", BEGINNING_CHARACTERS))
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(start=Left("content", BEGINNING_CHARACTERS))
+        return rows
 
     @admin.display(description="message")
     def beginning(self, message: Any) -> str:
@@ -46,10 +54,8 @@ class ChatSummaryAdmin(HistoryAdmin):
     ordering = ["-id"]
     joined = ["conversation"]
     deferred = ["summary", *beneath("conversation", BIG_IN_CONVERSATION)]
-    readonly_fields = [
-        *["conversation", "external_id", "latest_message_id", "created_at", "updated_at"],
-        excerpt_of("summary"),
-    ]
+    readonly_fields = ["conversation", "external_id", "latest_message_id", "created_at", "updated_at"]
+    excerpts = ["summary"]
 
 
 @admin.register(FileAttachment)
@@ -63,15 +69,13 @@ class FileAttachmentAdmin(HistoryAdmin):
         *beneath("conversation", BIG_IN_CONVERSATION),
     ]
     readonly_fields = [
-        *[
-            "filename",
-            "file_type",
-            "file_size",
-            "conversation",
-            "chat_message",
-            "uploaded_by_user",
-            "s3_key",
-            "created_at",
-        ],
-        *map(excerpt_of, ["summary_text", "extracted_text"]),
+        "filename",
+        "file_type",
+        "file_size",
+        "conversation",
+        "chat_message",
+        "uploaded_by_user",
+        "s3_key",
+        "created_at",
     ]
+    excerpts = ["summary_text", "extracted_text"]

@@ -6,14 +6,14 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.admin import HistoryAdmin, ReadOnlyAdmin, excerpt, excerpt_of
+from accounts.admin import HistoryAdmin, ReadOnlyAdmin, excerpt
 from conversations import services
 from conversations.models import Conversation, DashboardRow, ImportedSummary, Memory, Run
 
 MESSAGES_SHOWN = 20
 MESSAGE_CHARACTERS = 2_000
 BIG_IN_CONVERSATION = ["imported_chat", "import_report"]
-BIG_IN_RUN = ["partial", "payload", "step", "result", "usage"]
+BIG_IN_RUN = ["usage", "step", "result", "payload", "partial"]
 
 
 def beneath(relation: str, columns: list[str]) -> list[str]:
@@ -31,10 +31,17 @@ class ConversationAdmin(ReadOnlyAdmin):
     joined = ["imported_by_user"]
     deferred = BIG_IN_CONVERSATION
     readonly_fields = [
-        *["title", "url", "source", "source_id", "imported_by_user", "is_locked", "import_date", "updated_at"],
-        excerpt_of("import_report"),
+        "title",
+        "url",
+        "source",
+        "source_id",
+        "imported_by_user",
+        "is_locked",
+        "import_date",
+        "updated_at",
         "beginning",
     ]
+    excerpts = ["import_report"]
 
     @admin.display(description="imported chat")
     def beginning(self, conversation: Conversation) -> str:
@@ -70,10 +77,20 @@ class DashboardRowAdmin(HistoryAdmin):
     ordering = ["-updated_at", "-id"]
     deferred = ["project_draft_description", "last_user_message_content", "last_assistant_message_content"]
     readonly_fields = [
-        *["title", "url", "user_name", "user_email", "is_locked", "import_date", "created_at", "updated_at"],
-        *["linear_url", "has_images", "has_pdfs", "project_draft_title"],
-        *map(excerpt_of, deferred),
+        "title",
+        "url",
+        "user_name",
+        "user_email",
+        "is_locked",
+        "import_date",
+        "created_at",
+        "updated_at",
+        "linear_url",
+        "has_images",
+        "has_pdfs",
+        "project_draft_title",
     ]
+    excerpts = deferred
 
 
 @admin.register(ImportedSummary)
@@ -83,7 +100,8 @@ class ImportedSummaryAdmin(HistoryAdmin):
     ordering = ["-id"]
     joined = ["conversation"]
     deferred = ["summary", *beneath("conversation", BIG_IN_CONVERSATION)]
-    readonly_fields = ["conversation", "external_id", "created_at", "updated_at", excerpt_of("summary")]
+    readonly_fields = ["conversation", "external_id", "created_at", "updated_at"]
+    excerpts = ["summary"]
 
 
 @admin.register(Memory)
@@ -93,7 +111,8 @@ class MemoryAdmin(HistoryAdmin):
     ordering = ["-id"]
     joined = ["conversation"]
     deferred = ["memories", *beneath("conversation", BIG_IN_CONVERSATION)]
-    readonly_fields = ["conversation", "memory_source", excerpt_of("memories")]
+    readonly_fields = ["conversation", "memory_source"]
+    excerpts = ["memories"]
 
 
 @admin.register(Run)
@@ -105,7 +124,19 @@ class RunAdmin(HistoryAdmin):
     joined = ["conversation", "user"]
     deferred = [*BIG_IN_RUN, *beneath("conversation", BIG_IN_CONVERSATION)]
     readonly_fields = [
-        *["id", "kind", "state", "error_code", "conversation", "user", "cancel_requested"],
-        *["tries", "fence", "lease_until", "event_seq", "created_at", "started_at", "finished_at"],
-        *map(excerpt_of, ["usage", "step", "result", "payload", "partial"]),
+        "id",
+        "kind",
+        "state",
+        "error_code",
+        "conversation",
+        "user",
+        "cancel_requested",
+        "tries",
+        "fence",
+        "lease_until",
+        "event_seq",
+        "created_at",
+        "started_at",
+        "finished_at",
     ]
+    excerpts = BIG_IN_RUN

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from accounts.admin import HistoryAdmin, excerpt_of
+from accounts.admin import HistoryAdmin
 from conversations.admin import BIG_IN_CONVERSATION, BIG_IN_RUN, beneath
 from drafts.models import DraftVersion, Project, ProjectDraft
 
@@ -15,8 +15,13 @@ class ProjectDraftAdmin(HistoryAdmin):
     joined = ["conversation", "active_version", "created_by_user"]
     deferred = [*beneath("conversation", BIG_IN_CONVERSATION), "active_version__description"]
     readonly_fields = [
-        *["conversation", "active_version", "last_version_number", "last_sequence_number"],
-        *["created_by_user", "created_at", "updated_at"],
+        "conversation",
+        "active_version",
+        "last_version_number",
+        "last_sequence_number",
+        "created_by_user",
+        "created_at",
+        "updated_at",
     ]
 
 
@@ -33,9 +38,16 @@ class DraftVersionAdmin(HistoryAdmin):
         *beneath("run", BIG_IN_RUN),
     ]
     readonly_fields = [
-        *["title", "project_draft", "version_number", "is_manual_edit", "created_by_user", "run", "tool_call"],
-        *["created_at", excerpt_of("description")],
+        "title",
+        "project_draft",
+        "version_number",
+        "is_manual_edit",
+        "created_by_user",
+        "run",
+        "tool_call",
+        "created_at",
     ]
+    excerpts = ["description"]
 
     @admin.display(ordering="project_draft__conversation__title")
     def conversation(self, version: DraftVersion) -> str:
@@ -50,7 +62,5 @@ class ProjectAdmin(HistoryAdmin):
     ordering = ["-id"]
     joined = ["conversation", "created_by_user"]
     deferred = ["description", *beneath("conversation", BIG_IN_CONVERSATION)]
-    readonly_fields = [
-        *["title", "conversation", "linear_project_id", "linear_url", "created_by_user", "created_at"],
-        excerpt_of("description"),
-    ]
+    readonly_fields = ["title", "conversation", "linear_project_id", "linear_url", "created_by_user", "created_at"]
+    excerpts = ["description"]

@@ -21,8 +21,16 @@ PROVIDER_NAMES = {"openai": "OpenAI"}
 @admin.register(LLMModel)
 class LLMModelAdmin(LeanAdmin):
     list_display = [
-        *["label", "provider", "model_id", "context_window_tokens", "supports_images", "supports_pdfs"],
-        *["supports_tools", "position", "is_active", "has_key"],
+        "label",
+        "provider",
+        "model_id",
+        "context_window_tokens",
+        "supports_images",
+        "supports_pdfs",
+        "supports_tools",
+        "position",
+        "is_active",
+        "has_key",
     ]
     list_filter = ["provider", "is_active"]
     search_fields = ["label", "provider", "model_id"]
@@ -38,6 +46,10 @@ class PromptForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no argumen
     class Meta:
         model = Prompt
         fields = ["prompt_type", "system_prompt", "note"]
+
+    def clean_system_prompt(self) -> str:
+        """Browsers end the lines of a form with CR LF."""
+        return str(self.cleaned_data["system_prompt"]).replace("\r\n", "\n")
 
 
 @admin.register(Prompt)
@@ -106,28 +118,30 @@ class PromptAdmin(HistoryAdmin):
 
     @admin.action(description="Put this version into use", permissions=["activate"])
     def put_into_use(self, request: HttpRequest, queryset: QuerySet[Prompt]) -> None:
-        chosen = list(queryset)
-        if len(chosen) != 1:
+        prompt, *others = queryset
+        if others:
             self.message_user(request, "Choose one version.", messages.ERROR)
             return
-        services.activate_prompt(prompt=chosen[0])
-        self.log_change(request, chosen[0], "Put into use.")
-        self.message_user(request, f"{chosen[0]} is in use now.", messages.SUCCESS)
+        services.activate_prompt(prompt=prompt)
+        self._tell(request, prompt, f"version {prompt.version}")
 
     @admin.action(description="Go back to the built-in text", permissions=["activate"])
     def go_back_to_built_in(self, request: HttpRequest, queryset: QuerySet[Prompt]) -> None:
         for prompt in {prompt.prompt_type: prompt for prompt in queryset}.values():
             services.revert_prompt(prompt_type=prompt.prompt_type)
-            self.log_change(request, prompt, "Went back to the built-in text.")
-            label = PromptType(prompt.prompt_type).label
-            self.message_user(request, f"{label}: the built-in text is in use now.", messages.SUCCESS)
+            self._tell(request, prompt, "the built-in text")
+
+    def _tell(self, request: HttpRequest, prompt: Prompt, what: str) -> None:
+        self.log_change(request, prompt, f"Put {what} into use.")
+        label = PromptType(prompt.prompt_type).label
+        self.message_user(request, f"{label}: {what} is in use now.", messages.SUCCESS)
 
 
 def _braced(names: list[str]) -> str:
     return ", ".join(f"{{{{{name}}}}}" for name in names)
 
 
-class ModelChoiceField(forms.ModelChoiceField):
+class ModelChoiceField(forms.ModelChoiceField):  # type: ignore[type-arg]  # takes no argument at run time
     def label_from_instance(self, model: Any) -> str:
         provider = PROVIDER_NAMES.get(model.provider, model.provider.capitalize())
         return f"{provider} · {model.label}"
@@ -147,8 +161,7 @@ class DefaultModelForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no a
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         usable = services.usable_models()
-        field = cast(forms.ModelChoiceField, self.fields["model"])
-        field.queryset = usable
+        cast(ModelChoiceField, self.fields["model"]).queryset = usable
         named = usable.filter(provider=self.instance.llm_provider, model_id=self.instance.llm_model)
         self.initial["model"] = named.first()
 

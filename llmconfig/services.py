@@ -123,7 +123,7 @@ def revert_prompt(*, prompt_type: str) -> None:
 
 
 def _lock_prompts(prompt_type: str) -> QuerySet[Prompt]:
-    """The versions of a task. Whoever changes them takes turns until the transaction ends, the first version included."""
+    """The versions of a task, whose changes take turns until the transaction ends: also when there is none yet."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"prompts of {prompt_type}"])
     return Prompt.objects.filter(prompt_type=prompt_type)

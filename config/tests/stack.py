@@ -19,7 +19,7 @@ from accounts.services import get_or_make_user, open_session
 from config.env import BASE_DIR
 from config.tests.outside import Outside
 
-START_SECONDS = 30.0
+START_SECONDS, STREAM_SECONDS = 30.0, 60.0
 UVICORN = ["-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--no-access-log", "--log-level",
            "warning", "--timeout-graceful-shutdown", "1", "--port"]  # fmt: skip
 DAPHNE = ["-m", "daphne", "config.asgi:application", "-b", "127.0.0.1", "-v", "0", "-p"]
@@ -83,7 +83,8 @@ class Stack:
         } | more
 
     def _start(self, name: str, arguments: list[str]) -> None:
-        if name not in self._processes:
+        process = self._processes.get(name)
+        if process is None or process.poll() is not None:
             command = [sys.executable, *arguments]
             self._processes[name] = subprocess.Popen(command, cwd=BASE_DIR, env=self.environment())
 
@@ -126,7 +127,8 @@ class Member:
         """All events of a stream, to its end."""
         with self.opened(method, path, json=body, **options) as (response, events):
             assert response.status_code == 200, response.read()
-            return list(events)
+            deadline = time.monotonic() + STREAM_SECONDS
+            return [event for event in events if _in_time(deadline)]
 
     def watch(self, run_id: str, **options: Any) -> list[Event]:
         return self.events(f"/api/runs/{run_id}/events", method="GET", **options)
@@ -183,6 +185,11 @@ def wait_until(condition: Any, seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"{condition} did not come true in {seconds} s"
         time.sleep(0.05)
+
+
+def _in_time(deadline: float) -> bool:
+    assert time.monotonic() < deadline, f"a stream did not end in {STREAM_SECONDS} s"
+    return True
 
 
 def _other_sessions() -> int:

@@ -152,15 +152,17 @@ export class Draft {
     this.run = runId;
     this.view(this.active);
     $("draft").ariaBusy = "true";
+    let end;
     try {
       const elements = { text: $("draft-text"), status: $("draft-status") };
-      const end = await watchWriting(runId, { response, signal: this.signal, ...elements });
-      say($("draft-status"), { error: end?.message, cancelled: "Stopped." }[end?.type] ?? "");
+      end = await watchWriting(runId, { response, signal: this.signal, ...elements });
     } finally {
       this.run = null;
       if (!this.signal.aborted) $("draft").ariaBusy = "false";
     }
+    say($("draft-status"), "");
     await this.load();
+    if (end?.type === "error" && !this.isUnwritten) say($("draft-error"), end.message);
     document.dispatchEvent(new Event("changed"));
   }
 }

@@ -1,0 +1,367 @@
+"""The page at `/`, used in a real browser."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connections
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+
+from config.tests.stack import chat_path, said
+
+CHAT = "User: I want to build a bird feeder.\n\nAssistant: Good. Steps:\n\n- buy cedar\n- cut it"
+ANSWER = "".join(f"w{number} " for number in range(60)).strip()
+SLOWLY = "[[words=60 delay_ms=40]]"
+DEMO = '{"llm_provider":"demo","llm_model":"demo-1"}'
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        reason = "The page is not tested: there is no Chromium here."
+        if os.environ.get("REQUIRE_CHROMIUM") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # to Django, Playwright's loop seems to be ours
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+        connections.close_all()  # for the same reason, those that tests used here are not those of other tests
+
+
+class Opened:
+    """A page of its own in the browser, with what it complained about in `complaints`."""
+
+    def __init__(self, browser: Browser, url: str, *, cookie: str = "", width: int = 1280, dark: bool = False) -> None:
+        self.url, self.complaints = url, list[str]()
+        scheme: Any = "dark" if dark else "light"
+        self.context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        if cookie:
+            self.context.add_cookies([{"name": "session_token", "value": cookie, "url": url}])
+        self.page: Page = self.context.new_page()
+        self.page.route(f"{url}/", _with_policy)
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(f"{url}/")
+
+    def __call__(self, selector: str) -> Locator:
+        return self.page.locator(selector)
+
+    def import_text(self, text: str = CHAT, *, model: str = "") -> None:
+        if model:
+            self("#import-model").select_option(model)
+        self("#import-text").fill(text)
+        self("#import-button").click()
+
+    def imported(self, text: str = CHAT, *, model: str = "") -> int:
+        """Imports `text`; the id of the conversation that is open then."""
+        self.import_text(text, model=model)
+        self.page.wait_for_url(re.compile("#/c/"))
+        expect(self("#draft-text h2")).to_be_visible()
+        return int(self.page.url.rpartition("/")[2])
+
+    def say(self, text: str, *, model: str = "") -> None:
+        if model:
+            self("#model").select_option(model)
+        self("#message").fill(text)
+        self("#message").press("Control+Enter")
+
+    def is_too_wide(self) -> bool:
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+
+def _with_policy(route: Route) -> None:
+    """The page as an installation with the strictest content policy would send it."""
+    response = route.fetch()
+    route.fulfill(response=response, headers={**response.headers, "content-security-policy": POLICY})
+
+
+@pytest.fixture
+def opened(browser: Browser, stack: Any) -> Iterator[Opened]:
+    opened = Opened(browser, stack.url, cookie=stack.cookie_for("alice@example.org"))
+    yield opened
+    opened.context.close()
+    assert opened.complaints == []
+
+
+def test_it_drafts_a_pasted_chat_takes_a_change_and_brings_the_first_version_back(opened: Opened, stack: Any) -> None:
+    opened.import_text(f"{CHAT} {SLOWLY}")
+    expect(opened("#run-status")).to_have_text("Writing the draft…")
+    expect(opened("#run-text h2")).to_have_text("Made up")
+    expect(opened("#run-text")).to_contain_text("w1")  # while the rest is still being written
+    expect(opened("#run-text")).not_to_contain_text("description")
+    opened.page.wait_for_url(re.compile("#/c/"))
+    expect(opened("#draft-text")).to_have_text(f"Made up{ANSWER}")
+
+    opened.say("Please update the draft")
+    expect(opened("#draft-text h2")).to_have_text("A sharper title")
+    expect(opened(".message.assistant")).to_contain_text("w4")
+    opened("#versions-label").click()
+    expect(opened("#version-list li")).to_have_count(2)
+    opened("#version-list li").last.get_by_role("button", name="View").click()
+    expect(opened("#draft-text h2")).to_have_text("Made up")
+    expect(opened("#draft-earlier")).to_contain_text("This is version 1, not the current one.")
+    opened("#draft-earlier").get_by_role("button", name="Bring back").click()
+    expect(opened("#versions-label")).to_have_text("Versions (3)")
+    expect(opened("#draft-text h2")).to_have_text("Made up")
+    assert [version["title"] for version in stack.client().versions(1)] == ["Made up", "A sharper title", "Made up"]
+
+
+def test_it_imports_a_dropped_file(opened: Opened) -> None:
+    transfer = opened.page.evaluate_handle(
+        """text => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([text], "feeder.md", {type: "text/markdown"}));
+            return transfer;
+        }""",
+        CHAT,
+    )
+    opened("#drop-zone").dispatch_event("drop", {"dataTransfer": transfer})
+    expect(opened("#file-name")).to_have_text("feeder.md")
+    opened("#import-button").click()
+    expect(opened("#draft-text h2")).to_have_text("Made up")
+    opened("#imported-label").click()
+    expect(opened("#imported-messages .message")).to_have_count(2)
+    expect(opened("#imported-messages")).to_contain_text("I want to build a bird feeder.")
+
+
+def test_it_imports_a_link(opened: Opened, stack: Any) -> None:
+    opened.import_text("https://chatgpt.com/share/68d1f0a2-0000-8000-8000-000000000000")
+    expect(opened("#run-questions p").first).to_be_visible()
+    assert stack.outside.paths[-1].startswith("/share/68d1f0a2")
+    assert [run["conversation_id"] for run in stack.client().get("/api/runs").json()["runs"]] == [None]
+    opened("#run-questions").get_by_text("Back to the form").click()
+    expect(opened("#import-text")).to_have_value(re.compile("chatgpt.com/share"))
+
+
+def test_it_rejoins_an_import_after_a_reload(opened: Opened) -> None:
+    opened.import_text(f"{CHAT} {SLOWLY}")
+    expect(opened("#run-text")).to_contain_text("w3")
+    opened.page.reload()
+    expect(opened("#run-text")).to_contain_text("w1")
+    opened.page.wait_for_url(re.compile("#/c/"))
+    expect(opened("#draft-text")).to_contain_text(ANSWER)
+
+
+def test_it_rejoins_an_answer_after_a_reload(opened: Opened, stack: Any) -> None:
+    conversation = opened.imported()
+    opened.say(SLOWLY)
+    expect(opened(".message.live")).to_contain_text("w5")
+    opened.page.reload()
+    expect(opened(".message.live")).to_contain_text("w1")
+    expect(opened("#chat-stop")).to_be_visible()
+    expect(opened(".message.assistant:not(.live) .prose")).to_have_text(ANSWER)
+    assert stack.client().history(conversation)[1]["content"].strip() == ANSWER
+    expect(opened("#chat-send")).to_be_visible()
+
+
+def test_it_rejoins_by_itself_when_the_web_server_was_killed(opened: Opened, stack: Any) -> None:
+    opened.imported()
+    opened.say(SLOWLY)
+    expect(opened(".message.live")).to_contain_text("w5")
+    stack.kill("web")
+    expect(opened("#chat-status")).to_have_text("Reconnecting…")
+    stack.start()
+    expect(opened(".message.assistant:not(.live) .prose")).to_have_text(ANSWER, timeout=15_000)
+    assert all("ERR_" in complaint for complaint in opened.complaints)  # the browser's own word for a missing server
+    opened.complaints.clear()
+
+
+def test_it_keeps_what_was_written_when_it_is_told_to_stop(opened: Opened, stack: Any) -> None:
+    conversation = opened.imported()
+    opened.say("[[words=500 delay_ms=40]]")
+    expect(opened(".message.live")).to_contain_text("w5")
+    opened("#chat-stop").click()
+    expect(opened(".message.assistant .note")).to_have_text("Stopped. This is what had been written.")
+    expect(opened(".message.assistant .prose")).to_contain_text("w5")
+    expect(opened("#chat-send")).to_be_enabled()
+    assert stack.client().history(conversation)[1]["run"]["state"] == "cancelled"
+
+
+def test_it_says_that_there_was_no_answer_and_lets_one_ask_again(opened: Opened) -> None:
+    opened.imported()
+    opened.say("[[status=400]]")
+    expect(opened("#chat-error")).to_be_visible()
+    opened("#messages").get_by_role("button", name="Ask again").click()
+    expect(opened("#message")).to_have_value("[[status=400]]")
+
+
+def test_it_offers_to_write_a_draft_that_failed(opened: Opened) -> None:
+    opened.import_text(f"{CHAT} [[no_tags]]")
+    expect(opened("#draft-text h2")).to_have_text("Failed to Generate Project Draft")
+    opened("#model").select_option(DEMO)
+    opened("#draft-write").click()
+    expect(opened("#draft-text h2")).to_have_text("I want to build a bird feeder")
+
+
+def test_it_asks_what_to_do_with_a_chat_that_is_here_already(opened: Opened) -> None:
+    first = opened.imported()
+    opened("#sidebar .button").click()
+    opened.import_text()
+    expect(opened("#run-questions")).to_contain_text("This chat has been imported before.")
+    opened("#run-questions").get_by_role("button", name="Update it with these messages").click()
+    opened.page.wait_for_url(re.compile(f"#/c/{first}$"))
+
+    opened("#sidebar .button").click()
+    opened.import_text()
+    opened("#run-questions").get_by_role("button", name="Import as new").click()
+    opened.page.wait_for_url(re.compile(f"#/c/{first + 1}$"))
+    expect(opened("#conversations li")).to_have_count(2)
+
+
+def test_it_goes_on_with_a_chat_that_is_too_long_when_told_to(opened: Opened) -> None:
+    opened("#import-model").select_option(label="GPT-3.5 Turbo")
+    opened.import_text("User: " + "a long story " * 1500)
+    expect(opened("#run-questions")).to_contain_text("longer than GPT-3.5 Turbo can read at once")
+    opened("#run-questions").get_by_role("button", name="Go on anyway").click()
+    expect(opened("#draft-text h2")).to_have_text("Made up")
+
+
+def test_it_edits_renames_and_deletes(opened: Opened, stack: Any) -> None:
+    conversation = opened.imported()
+    opened("#draft-edit").click()
+    opened("#draft-title-input").fill("My own title")
+    opened("#draft-description-input").fill("- **bold** and `code`\n  - inner\n\n[link](https://example.org)")
+    opened("#draft-description-input").press("Control+Enter")
+    expect(opened("#draft-text h2")).to_have_text("My own title")
+    expect(opened("#draft-text ul ul")).to_have_text("inner")
+    expect(opened("#draft-text a")).to_have_attribute("href", "https://example.org")
+
+    opened("#rename").click()
+    opened("#rename-input").fill("Feeders")
+    opened("#rename-input").press("Enter")
+    expect(opened("#conversation-title")).to_have_text("Feeders")
+    expect(opened("#conversations .title")).to_have_text("Feeders")
+
+    opened.page.once("dialog", lambda dialog: dialog.accept())
+    opened("#delete").click()
+    expect(opened("#no-conversations")).to_be_visible()
+    assert stack.client().get(f"/api/conversations/{conversation}").status_code == 404
+
+
+def test_it_shows_a_refusal_in_words(opened: Opened) -> None:
+    opened.imported()
+    opened("#draft-edit").click()
+    opened("#draft-title-input").evaluate("input => input.removeAttribute('maxlength')")
+    opened("#draft-title-input").fill("x" * 81)
+    opened("#draft-form .primary").click()
+    expect(opened("#draft-error")).to_have_text(re.compile("title: .*80 characters"))
+    assert ["422" in complaint for complaint in opened.complaints] == [True]
+    opened.complaints.clear()
+
+
+def test_it_shows_what_a_model_writes_as_text(opened: Opened) -> None:
+    attack = '<img src=x onerror="document.title=1"> [here](javascript:alert(1)) <b>**bold**</b>'
+    opened.imported(f"User: {attack}\n\nAssistant: Well.", model=DEMO)
+    expect(opened("#draft-text")).to_contain_text("<img src=x onerror=")
+    opened.say(attack, model=DEMO)
+    expect(opened(".message.assistant:not(.live)")).to_contain_text('<img src=x onerror="document.title=1">')
+    expect(opened(".message.assistant strong").last).to_have_text("bold")
+    assert opened("#draft-text img, #messages img, #messages b, main a[href^=javascript]").count() == 0
+    assert opened.page.title() != "1"
+
+
+def test_it_says_how_to_sign_in(browser: Browser, stack: Any) -> None:
+    opened = Opened(browser, stack.url)
+    expect(opened("#who")).to_have_text("Not signed in")
+    expect(opened("#signed-out-view")).to_contain_text("manage.py login_link you@example.org")
+    expect(opened("#sidebar")).to_be_hidden()
+    assert opened.complaints == []
+    opened.context.close()
+
+
+def test_it_signs_out(opened: Opened, stack: Any) -> None:
+    expect(opened("#who")).to_have_text("alice")
+    opened("#sign-out").click()
+    expect(opened("#signed-out-view")).to_be_visible()
+    opened.page.reload()
+    expect(opened("#signed-out-view")).to_be_visible()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_fits_a_small_screen_in_light_and_in_dark(browser: Browser, stack: Any, dark: bool) -> None:
+    cookie = stack.cookie_for("alice@example.org")
+    opened = Opened(browser, stack.url, cookie=cookie, width=360, dark=dark)
+    expect(opened("#import-text")).to_be_visible()
+    assert not opened.is_too_wide()
+    opened.imported("User: " + "pneumono" * 60 + "\n\n```\n" + "code " * 200 + "\n```\n\nAssistant: Well.", model=DEMO)
+    opened.say("word" * 200, model=DEMO)
+    expect(opened(".message.assistant:not(.live)")).to_be_visible()
+    opened("#versions-label").click()
+    opened("#imported-label").click()
+    assert not opened.is_too_wide()
+    opened("#draft-edit").click()
+    assert not opened.is_too_wide()
+    background = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (int(re.findall(r"\d+", background)[0]) < 60) is dark
+    assert opened.complaints == []
+    opened.context.close()
+
+
+def test_it_reads_events_cut_at_any_byte(opened: Opened) -> None:
+    first = 'id: r:1\nevent: content\ndata: {"content":"añ€😀"}\r\n\r\n'
+    stream = f"retry: 1000\n\n: waiting\n\n{first}id: r:2\ndata:x\n\ndata: lost"
+    read = opened.page.evaluate(
+        """async ([path, text]) => {
+            const { events } = await import(path);
+            const bytes = new TextEncoder().encode(text);
+            const results = new Set();
+            for (let size = 1; size <= bytes.length; size += 1) {
+                const pieces = [];
+                for (let at = 0; at < bytes.length; at += size) pieces.push(bytes.slice(at, at + size));
+                const seen = [];
+                const start = (body) => (pieces.forEach((piece) => body.enqueue(piece)), body.close());
+                for await (const event of events(new ReadableStream({ start }))) seen.push(event);
+                results.add(JSON.stringify(seen));
+            }
+            return [...results].map(JSON.parse);
+        }""",
+        ["/static/draftloom/stream.js", stream],
+    )
+    assert read == [[{"id": "r:1", "data": '{"content":"añ€😀"}'}, {"id": "r:2", "data": "x"}]]
+
+
+def test_it_shows_more_conversations_when_asked(opened: Opened, stack: Any) -> None:
+    member = stack.client()
+    for number in range(32):
+        member.imported(f"User: Question {number}.\n\nAssistant: Answer.", llm_provider="openai", llm_model="gpt-4o")
+    opened.page.reload()
+    expect(opened("#conversations li")).to_have_count(30)
+    opened("#more").click()
+    expect(opened("#conversations li")).to_have_count(32)
+    expect(opened("#more")).to_be_hidden()
+
+
+def test_it_leaves_an_answer_alone_and_finds_it_again(opened: Opened) -> None:
+    first = opened.imported()
+    opened("#sidebar .button").click()
+    second = opened.imported(f"{CHAT} Again.")
+    opened.say(SLOWLY)
+    expect(opened(".message.live")).to_contain_text("w1")
+    opened(f"#conversations a[href='#/c/{first}']").click()
+    expect(opened("#messages")).to_have_text("Ask for a change, or ask a question about the draft.")
+    expect(opened("#chat-send")).to_be_enabled()
+    opened(f"#conversations a[href='#/c/{second}']").click()
+    expect(opened(".message.assistant:not(.live) .prose")).to_have_text(ANSWER)
+
+
+def test_it_shows_a_colleague_who_said_what_and_the_answer_as_it_comes(browser: Browser, stack: Any) -> None:
+    alice = stack.client()
+    conversation = alice.imported(llm_provider="openai", llm_model="gpt-4o")
+    with alice.opened("POST", chat_path(conversation), json=said(SLOWLY)):
+        bobs = Opened(browser, stack.url, cookie=stack.cookie_for("bob@example.org"))
+        bobs("#conversations a").click()
+        expect(bobs(".message.user header strong")).to_have_text("alice")
+        expect(bobs(".message.live")).to_contain_text("w1")
+    expect(bobs(".message.assistant:not(.live) .prose")).to_have_text(ANSWER)
+    assert bobs.complaints == []
+    bobs.context.close()
