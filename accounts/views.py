@@ -67,6 +67,10 @@ class LoginLinkView(APIView):
         services.sign_in(request=request._request, user=user)
         return HttpResponseRedirect(_next(request, user))
 
+    def head(self, request: Request, token: str) -> HttpResponseBase:
+        """Spends nothing: programs that preview links ask like this."""
+        return Response()
+
 
 def _next(request: Request, user: User) -> str:
     asked = request.query_params.get("next", "")

@@ -55,6 +55,7 @@ class ChatSummary(models.Model):
 
     class Meta:
         db_table = "chat_summaries"
+        verbose_name_plural = "chat summaries"
 
 
 class FileAttachment(models.Model):

@@ -34,12 +34,13 @@ def send_message(
     """
     conversation = lock_for_write(user=user, conversation_id=conversation_id)
     model = choose_model(provider=llm_provider, model_id=llm_model)
-    attachments = _unsent(conversation, attachment_ids)
+    attachments = _unsent(conversation, attachment_ids) if attachment_ids else None
     payload = {"llm_provider": model.provider, "llm_model": model.model_id}
     run = lifecycle.start_run(kind=Run.Kind.CHAT_TURN, user=user, payload=payload, conversation=conversation)
     draft = get_or_make_draft(conversation=conversation, user=user)
     row = append(draft=draft, role=ChatMessage.Role.USER, content=message, user=user, run=run)
-    attachments.update(chat_message=row)
+    if attachments is not None:
+        attachments.update(chat_message=row)
     return run
 
 

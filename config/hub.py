@@ -68,6 +68,7 @@ class Hub:
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._replays = async_client(connections=8)
         self._pubsub = async_client(connections=1, answer_seconds=None).pubsub()
+        self._subscribing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -89,7 +90,7 @@ class Hub:
         others = self._subscriptions.setdefault(run_id, set())
         others.add(subscription)
         try:
-            await self._subscribe(subscription, is_first=len(others) == 1)
+            await self._subscribe(subscription)
             yield subscription
         finally:
             others.discard(subscription)
@@ -98,10 +99,11 @@ class Hub:
                 with contextlib.suppress(*REDIS_ERRORS):
                     await self._pubsub.unsubscribe(log_key(run_id))
 
-    async def _subscribe(self, subscription: Subscription, *, is_first: bool) -> None:
+    async def _subscribe(self, subscription: Subscription) -> None:
         with contextlib.suppress(*REDIS_ERRORS):
             async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
-                await self._pubsub.subscribe(log_key(subscription.run_id))
+                async with self._subscribing:  # redis-py connects anew for each that comes before it is connected
+                    await self._pubsub.subscribe(log_key(subscription.run_id))
                 await subscription.acknowledged.wait()
 
     async def replay(self, run_id: str, after: int) -> list[Entry]:

@@ -75,6 +75,7 @@ class ImportedSummary(models.Model):
 
     class Meta:
         db_table = "imported_conversation_summaries"
+        verbose_name_plural = "imported summaries"
 
 
 class Memory(models.Model):

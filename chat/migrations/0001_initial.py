@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'chat_summaries',
+                'verbose_name_plural': 'chat summaries',
             },
         ),
         migrations.CreateModel(

@@ -68,7 +68,7 @@ class RefusalMiddleware:
 
 
 def _is_page_of_refusal(response: HttpResponse) -> bool:
-    return 400 <= response.status_code < 500 and response.headers.get("Content-Type", "").startswith("text/html")
+    return response.status_code in _CODES and response.headers.get("Content-Type", "").startswith("text/html")
 
 
 def _turn_into_problem(response: HttpResponse, request: IdentifiedRequest) -> None:

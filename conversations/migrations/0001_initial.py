@@ -81,6 +81,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'imported_conversation_summaries',
+                'verbose_name_plural': 'imported summaries',
             },
         ),
         migrations.CreateModel(

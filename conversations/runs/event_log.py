@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 500
 PROBE_SECONDS = 0.5
+PATIENCE_SECONDS = 5.0  # a busy event loop must not look like a Redis that is away
 REDIS_ERRORS = (redis.exceptions.RedisError, OSError, asyncio.TimeoutError)
 
 
@@ -30,7 +31,7 @@ class Teller(NamedTuple):
 
 class EventLog:
     def __init__(self) -> None:
-        self._redis = async_client(connections=2)
+        self._redis = async_client(connections=2, answer_seconds=PATIENCE_SECONDS)
         self._queue: asyncio.Queue[tuple[str, Entry]] = asyncio.Queue()
         self._tellers: dict[str, Teller] = {}
         self._broken: set[str] = set()

@@ -22,6 +22,7 @@ from conversations.runs.context import RunContext
 from conversations.runs.event_log import EventLog
 from conversations.runs.handlers import RunFailed, handler_of
 from conversations.runs.lifecycle import LostRun
+from integrations.llm import registry
 from integrations.llm.errors import LLMError
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Runner:
         self._bell.set()
 
     async def run(self) -> None:
+        await registry.prepare()  # once, and not in the middle of somebody's answer
         helpers = [asyncio.create_task(part) for part in (self._log.write_forever(), self._keep(), self._listen())]
         try:
             while not self._stopping.is_set():

@@ -12,6 +12,10 @@ class LLMProvider(Protocol):
 
     name: str
 
+    async def prepare(self) -> None:
+        """Does what the first call would otherwise have to wait for. Raises an `LLMError`."""
+        ...
+
     def stream(self, request: ChatRequest) -> AsyncGenerator[LLMEvent, None]:
         """Yields the events of one answer; closing the iterator closes the connection.
 

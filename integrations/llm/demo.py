@@ -43,6 +43,9 @@ class DemoProvider:
     def __init__(self, delay_ms: float = 15.0) -> None:
         self._delay = delay_ms / 1000
 
+    async def prepare(self) -> None:
+        """There is nothing to get ready."""
+
     async def stream(self, request: ChatRequest) -> AsyncGenerator[LLMEvent, None]:
         """See `LLMProvider.stream`; never fails."""
         reply = _reply(request)

@@ -29,6 +29,9 @@ class OpenAIProvider:
         self._timeouts = timeouts or Timeouts()
         self._clients: dict[asyncio.AbstractEventLoop, asyncio.Task[AsyncOpenAI]] = {}
 
+    async def prepare(self) -> None:
+        await self._client()
+
     async def stream(self, request: ChatRequest) -> AsyncGenerator[LLMEvent, None]:
         """See `LLMProvider.stream`; never asks twice."""
         answer, client = Answer(), await self._client()

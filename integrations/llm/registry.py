@@ -1,6 +1,7 @@
 """Which providers there are, by name, and which of them this installation can use."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from django.conf import settings
 
 from integrations.llm.base import LLMProvider
 from integrations.llm.demo import DemoProvider
-from integrations.llm.errors import NotConfigured
+from integrations.llm.errors import LLMError, NotConfigured
 from integrations.llm.openai import OpenAIProvider
 
 
@@ -41,6 +42,13 @@ def provider(name: str) -> LLMProvider:
 def configured() -> tuple[str, ...]:
     """Names of the providers that can be asked, in the order of preference; the demo is always there, last."""
     return (*(name for name, vendor in VENDORS.items() if getattr(settings, vendor.key_setting)), DEMO)
+
+
+async def prepare() -> None:
+    """Readies all configured providers for their first call; one that can't be readied says why when it is asked."""
+    for name in configured():
+        with suppress(LLMError):
+            await provider(name).prepare()
 
 
 @lru_cache(maxsize=16)
