@@ -29,7 +29,11 @@ class Missed:
     """Put into a queue when entries may have been lost on the way: look into the log again."""
 
 
-Item = Entry | Snapshot | Missed
+class Gone:
+    """The run does not exist any more."""
+
+
+Item = Entry | Snapshot | Missed | Gone
 
 
 class Subscription:
@@ -117,9 +121,11 @@ class Hub:
 
     async def snapshot(self, run_id: str) -> Snapshot | None:
         """None if there is no such run, or no database at the moment."""
-        return (await self._snapshots([run_id])).get(run_id)
+        return (await self._snapshots([run_id]) or {}).get(run_id)
 
-    async def _snapshots(self, run_ids: Collection[str]) -> dict[str, Snapshot]:
+    async def _snapshots(self, run_ids: Collection[str]) -> dict[str, Snapshot] | None:
+        """Those of the runs that exist; None without the database."""
+
         def load() -> dict[str, Snapshot]:
             close_old_connections()
             return self._load(run_ids)
@@ -128,7 +134,7 @@ class Hub:
             return await asyncio.get_running_loop().run_in_executor(self._threads, load)
         except (DatabaseError, InterfaceError) as error:
             log.warning("No snapshot of %d runs: %s", len(run_ids), type(error).__name__)
-            return {}
+            return None
 
     async def _listen(self) -> None:
         while True:
@@ -173,7 +179,11 @@ class Hub:
             if not silent:
                 continue
             snapshots = await self._snapshots({subscription.run_id for subscription in silent})
+            if snapshots is None:
+                continue
             for subscription in silent:
                 snapshot = snapshots.get(subscription.run_id)
-                if snapshot and (snapshot.terminal or snapshot.seq > subscription.last):
+                if snapshot is None:
+                    subscription.put(Gone())
+                elif snapshot.terminal or snapshot.seq > subscription.last:
                     subscription.put(snapshot)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 import orjson
 
-from config.hub import Hub, Item, Missed, Subscription
+from config.hub import Gone, Hub, Item, Missed, Subscription
 from config.live import Entry, Snapshot
 
 GAP_RETRY_SECONDS, GAP_RETRIES = 0.5, 20
@@ -55,6 +55,8 @@ class Watch:
                 yield batch
 
     async def _told_by(self, item: Item) -> AsyncIterator[list[Entry]]:
+        if isinstance(item, Gone):
+            raise LookupError(f"run {self._run_id} is gone")
         if isinstance(item, Missed):
             async for batch in self._from_log():
                 yield batch

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -17,6 +18,7 @@ from conversations.runs import lifecycle
 from integrations.importers.base import ImportedChat
 
 UNTITLED = "Untitled conversation"
+RUN_TEXT_KEPT = timedelta(days=7)
 
 
 def get_conversation(*, user: User, conversation_id: int) -> Conversation:
@@ -125,6 +127,12 @@ def get_run(*, user: User, run_id: Any) -> Run:
 
 def cancel_run(*, user: User, run_id: Any) -> Run:
     return lifecycle.cancel(run=get_run(user=user, run_id=run_id))
+
+
+def trim_finished_runs() -> int:
+    """Drops from old runs what is stored elsewhere too, or of no use once they are over; how many were trimmed."""
+    old = Run.objects.exclude(state__in=Run.ACTIVE).filter(finished_at__lt=timezone.now() - RUN_TEXT_KEPT)
+    return old.exclude(partial="", payload={}).update(partial="", payload={}, step={})
 
 
 def _one(rows: ConversationQuerySet, conversation_id: int) -> Conversation:

@@ -47,6 +47,10 @@ class RunContext:
     def text(self) -> str:
         return "".join(self._told) + "".join(self._pending)
 
+    def adopt_partial(self) -> None:
+        """Takes over what an earlier owner has told, for a run that ends without being executed again."""
+        self._told = [self.run.partial] if self.run.partial else []
+
     def open(self) -> None:
         """Tells that the run is being worked on; one that another runner began starts its text anew."""
         if self.run.fence == 1:

@@ -114,14 +114,8 @@ class Runner:
     async def _handle(self, work: Work) -> None:
         context = work.context
         try:
-            if context.run.tries > lifecycle.MAX_TRIES:
-                raise RunFailed(
-                    "attempts_exhausted", "This kept failing and was given up. Please try again.", retryable=True
-                )
+            self._refuse_to_repeat(work)
             context.open()
-            if context.run.cancel_requested:  # asked for while the runner before this one died
-                work.reason = "cancelled"
-                raise asyncio.CancelledError
             await handler_of(context.run.kind).execute(context)
         except asyncio.CancelledError:
             await self._stopped(work)
@@ -136,6 +130,19 @@ class Runner:
         except Exception:  # noqa: BLE001 - the edge: whatever a handler did, its run ends with an answer
             log.exception("Run %s failed", context.run.id)
             await self._fail(context, RunFailed("internal_error", "Something went wrong on our side.", retryable=True))
+
+    @staticmethod
+    def _refuse_to_repeat(work: Work) -> None:
+        """Ends a run that was cancelled while its runner was dead, or that has cost too many runners their life."""
+        run = work.context.run
+        if run.cancel_requested:
+            work.context.adopt_partial()
+            work.reason = "cancelled"
+            raise asyncio.CancelledError
+        if run.tries > lifecycle.MAX_TRIES:
+            work.context.adopt_partial()
+            message = "This kept failing and was given up. Please try again."
+            raise RunFailed("attempts_exhausted", message, retryable=True)
 
     async def _stopped(self, work: Work) -> None:
         context = work.context

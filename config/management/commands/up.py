@@ -181,7 +181,7 @@ def _greeting(link: str) -> str:
     lines = [
         "",
         f"  Draftloom runs at  {settings.OWN_URL}",
-        f"  Sign in with       {link}" if link else "  Sign in with       a link that the next command prints",
+        f"  Sign in with       {link}?next=/" if link else "  Sign in with       a link that the next command prints",
         "  Another link       .venv/bin/python manage.py login_link you@example.org --operator",
     ]
     if not env.is_set("OPENAI_API_KEY"):
