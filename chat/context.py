@@ -33,7 +33,7 @@ def load_turn(run: Run) -> Turn:
     """Everything a turn needs, read at once. Raises `Invalid` if the message alone exceeds the window."""
     draft = ProjectDraft.objects.select_related("active_version", "conversation").get(conversation__runs=run)
     model = choose_model(provider=run.payload["llm_provider"], model_id=run.payload["llm_model"])
-    question = ChatMessage.objects.get(run=run, role=ChatMessage.Role.USER)
+    question = ChatMessage.objects.get(pk=run.payload["question_id"])
     prompt = active_prompt(prompt_type=PromptType.CHAT)
     room = _room(model) - len(prompt.text) - len(question.content)
     if room < 0:

@@ -43,6 +43,24 @@ class ChatMessage(models.Model):
         return f"{self.role} {self.sequence_number}"
 
 
+class ChatMessageRevision(models.Model):
+    """An earlier answer in the place of one that was written again."""
+
+    chat_message = models.ForeignKey(ChatMessage, models.CASCADE, related_name="revisions")
+    content = models.TextField()
+    model = models.CharField(max_length=160, blank=True)
+    prompt_version = models.PositiveIntegerField(null=True)
+    run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="+")
+    written_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "chat_message_revisions"
+
+    def __str__(self) -> str:
+        return f"Earlier answer of {self.written_at:%Y-%m-%d %H:%M}"
+
+
 class ChatSummary(models.Model):
     """A rolling summary of the chat up to and including the message `latest_message_id`."""
 

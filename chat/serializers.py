@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from chat.models import ChatMessage, FileAttachment
-from config.api.fields import StrictCharField, StrictIntegerField
+from chat.models import ChatMessage, ChatMessageRevision, FileAttachment
+from config.api.fields import StrictBooleanField, StrictCharField, StrictIntegerField
 from config.limits import MESSAGE_CHARACTERS
 
 
@@ -40,6 +40,23 @@ class ChatMessageSerializer(serializers.ModelSerializer[ChatMessage]):
 
 class HistorySerializer(serializers.Serializer[Any]):
     chat_messages = ChatMessageSerializer(many=True)
+
+
+class RevisionSerializer(serializers.ModelSerializer[ChatMessageRevision]):
+    class Meta:
+        model = ChatMessageRevision
+        fields = ["content", "model", "prompt_version", "written_at"]
+
+
+class MessageWithRevisionsSerializer(ChatMessageSerializer):
+    revisions = RevisionSerializer(many=True, help_text="Earlier answers, the oldest first.")
+
+    class Meta(ChatMessageSerializer.Meta):
+        fields = [*ChatMessageSerializer.Meta.fields, "revisions"]
+
+
+class ApproveSerializer(serializers.Serializer[Any]):
+    approve = StrictBooleanField()
 
 
 class SendSerializer(serializers.Serializer[Any]):

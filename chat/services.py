@@ -1,6 +1,7 @@
 """Sending messages, and reading the chat."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -10,10 +11,15 @@ from chat.models import ChatMessage, FileAttachment
 from config.exceptions import Conflict, NotFound
 from conversations.models import Conversation, Run
 from conversations.runs import lifecycle
-from conversations.services import lock_for_write, require_visible
+from conversations.services import get_run, lock_for_write, require_visible
+from drafts.import_flow import start_generation, start_import
 from drafts.models import ProjectDraft
 from drafts.services import get_or_make_draft, lock_draft
+from llmconfig.models import LLMModel
 from llmconfig.services import choose_model
+
+
+IMPORT_OPTIONS = ("url", "duplicate_resolution", "accept_summarization", "target_conversation_id")
 
 
 def history(*, user: User, conversation_id: int) -> QuerySet[ChatMessage]:
@@ -35,13 +41,55 @@ def send_message(
     conversation = lock_for_write(user=user, conversation_id=conversation_id)
     model = choose_model(provider=llm_provider, model_id=llm_model)
     attachments = _unsent(conversation, attachment_ids) if attachment_ids else None
-    payload = {"llm_provider": model.provider, "llm_model": model.model_id}
-    run = lifecycle.start_run(kind=Run.Kind.CHAT_TURN, user=user, payload=payload, conversation=conversation)
+    run = lifecycle.start_run(kind=Run.Kind.CHAT_TURN, user=user, payload={}, conversation=conversation)
     draft = get_or_make_draft(conversation=conversation, user=user)
     row = append(draft=draft, role=ChatMessage.Role.USER, content=message, user=user, run=run)
     if attachments is not None:
         attachments.update(chat_message=row)
+    return _ask(run, row, model)
+
+
+@transaction.atomic
+def regenerate(*, user: User, conversation_id: int, llm_provider: str = "", llm_model: str = "") -> Run:
+    """Queues another answer to the last message, by the same model unless another is named.
+
+    The answer there is stays until the new one is written, and then as a revision. Raises `NotFound`, `Invalid`, or
+    `Conflict`: `nothing_to_regenerate`, `conversation_locked`, `run_in_progress`.
+    """
+    conversation = lock_for_write(user=user, conversation_id=conversation_id)
+    lifecycle.refuse_second_run(kind=Run.Kind.CHAT_TURN, conversation=conversation)
+    questions = ChatMessage.objects.filter(project_draft__conversation=conversation, role=ChatMessage.Role.USER)
+    question = questions.order_by("-sequence_number").first()
+    if question is None:
+        raise Conflict("Nothing was said in this chat yet.", code="nothing_to_regenerate")
+    if not llm_provider:
+        last = Run.objects.filter(conversation=conversation, kind=Run.Kind.CHAT_TURN).latest("created_at")
+        llm_provider, llm_model = last.payload["llm_provider"], last.payload["llm_model"]
+    model = choose_model(provider=llm_provider, model_id=llm_model)
+    run = lifecycle.start_run(kind=Run.Kind.CHAT_TURN, user=user, payload={}, conversation=conversation)
+    return _ask(run, question, model)
+
+
+def _ask(run: Run, question: ChatMessage, model: LLMModel) -> Run:
+    run.payload = {"llm_provider": model.provider, "llm_model": model.model_id, "question_id": question.pk}
+    run.save(update_fields=["payload"])
     return run
+
+
+def retry(*, user: User, run_id: UUID) -> Run:
+    """Queues the work of a run that failed or was cancelled once more. Raises `Conflict` if nothing can be repeated."""
+    run = get_run(user=user, run_id=run_id)
+    if run.state not in (Run.State.FAILED, Run.State.CANCELLED):
+        raise Conflict("Only a run that failed or was cancelled can be tried again.", code="nothing_to_retry")
+    model = {"llm_provider": run.payload.get("llm_provider", ""), "llm_model": run.payload.get("llm_model", "")}
+    if run.kind == Run.Kind.CHAT_TURN and run.conversation_id:
+        return regenerate(user=user, conversation_id=run.conversation_id, **model)
+    if run.conversation_id:
+        return start_generation(user=user, conversation_id=run.conversation_id, **model)
+    if not run.payload.get("url"):
+        raise Conflict("The file of this import was not kept. Import it again.", code="nothing_to_retry")
+    options = {name: run.payload[name] for name in IMPORT_OPTIONS}
+    return start_import(user=user, **options, **model)
 
 
 def run_to_rejoin(*, user: User, conversation_id: int, run_id: str) -> Run | None:

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
+from django.conf import settings
+from django.db import transaction
 
 from accounts.models import User
 from config.exceptions import DraftloomError
 from config.limits import DESCRIPTION_CHARACTERS, DRAFT_TITLE_CHARACTERS
 from config.text import clean_text
 from conversations.models import Run
+from conversations.runs import lifecycle
 from conversations.services import lock_for_write
 from drafts.models import ProjectDraft
-from drafts.services import add_version
+from drafts.services import add_version, lock_draft
 from integrations.llm.messages import ToolSpec
 
 
@@ -35,13 +38,17 @@ class ToolInput(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """`status` is what the stream tells while it works; `handler` runs in a transaction that holds the run's locks."""
+    """`status` is what the stream tells while it works; `handler` runs in a transaction that holds the run's locks.
+
+    One that acts outside of Draftloom `needs_approval` by a person: imported text may have talked the model into it.
+    """
 
     name: str
     description: str
     schema: Mapping[str, Any]
     status: str
     handler: Callable[[ToolInput], ToolResult]
+    needs_approval: bool = False
 
     @property
     def spec(self) -> ToolSpec:
@@ -86,6 +93,39 @@ UPDATE_PROJECT_DRAFT = Tool(
 )
 
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in (UPDATE_PROJECT_DRAFT,)}
+
+
+@transaction.atomic
+def execute_tool(
+    run: Run, draft: ProjectDraft, name: str, arguments: dict[str, Any] | None, key: str
+) -> ToolResult | None:
+    """One call, in one transaction, by the run's present owner only; None if a person has to allow it first.
+
+    `key` is the call's round and position. Raises `LostRun`.
+    """
+    if int(key.partition(".")[2]) >= settings.TOOL_CALLS_PER_ROUND:
+        return ToolResult("rejected", f"At most {settings.TOOL_CALLS_PER_ROUND} tools may be called at once.")
+    if name not in TOOLS:
+        return ToolResult("rejected", f"There is no tool of this name; there are: {', '.join(TOOLS)}.")
+    if arguments is None:
+        return ToolResult("rejected", "The arguments are not one valid JSON object. Send them again.")
+    row, tool = lifecycle.lock_run(run), TOOLS[name]
+    if tool.needs_approval and settings.TOOL_APPROVAL == "required":
+        if (is_allowed := decision_on(row, draft, key)) is None:
+            return None
+        if not is_allowed:
+            return ToolResult("rejected", "The member did not allow this. Do not try it again unless they ask for it.")
+    return tool.handler(ToolInput(row, draft, key, arguments))
+
+
+def decision_on(row: Run, draft: ProjectDraft, key: str) -> bool | None:
+    """What a person decided about this call on the draft as it is now; None if nobody has."""
+    decision = row.step.get("decision")
+    if not decision or decision["key"] != key:
+        return None
+    if not decision["approve"]:
+        return False
+    return True if lock_draft(draft).active_version_id == decision["draft_version_id"] else None
 
 
 def parse_arguments(text: str) -> dict[str, Any] | None:

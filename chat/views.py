@@ -1,27 +1,46 @@
-"""`/api/conversations/{id}/project-draft/chat`."""
+"""`/api/conversations/{id}/project-draft/chat…`, and what a person may do with a run beside watching it."""
 
+from django.db.models import Prefetch
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import current_user
-from chat import services
-from chat.serializers import HistorySerializer, SendSerializer
+from chat import approvals, services
+from chat.models import ChatMessageRevision
+from chat.serializers import (
+    ApproveSerializer,
+    ChatMessageSerializer,
+    HistorySerializer,
+    MessageWithRevisionsSerializer,
+    SendSerializer,
+)
 from config.api.ids import parse_id, parse_uuid
 from config.api.streams import StreamRun, last_event, requested_dialect
+from conversations.serializers import RunSerializer
+from drafts.serializers import ModelChoiceSerializer
+from drafts.views import STREAM
+
+REVISIONS = OpenApiParameter("revisions", bool, description="Also the earlier answers that were written again.")
 
 
 class ChatViewSet(ViewSet):
-    @extend_schema(summary="The chat about the draft", responses=HistorySerializer, tags=["chat"])
+    @extend_schema(
+        summary="The chat about the draft", parameters=[REVISIONS], responses=HistorySerializer, tags=["chat"]
+    )
     def list(self, request: Request, conversation_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
         messages = services.history(user=current_user(request), conversation_id=pk)
-        return Response(HistorySerializer({"chat_messages": messages}).data)
+        if request.query_params.get("revisions") != "true":
+            return Response({"chat_messages": ChatMessageSerializer(messages, many=True).data})
+        earlier = Prefetch("revisions", ChatMessageRevision.objects.order_by("pk"))
+        messages = messages.prefetch_related(earlier)
+        return Response({"chat_messages": MessageWithRevisionsSerializer(messages, many=True).data})
 
     @extend_schema(summary="Say something and watch the answer being written", request=SendSerializer,
-                   responses={(200, "text/event-stream"): str}, tags=["chat"])  # fmt: skip
+                   responses=STREAM, tags=["chat"])  # fmt: skip
     def stream(self, request: Request, conversation_id: str) -> HttpResponse:
         pk = parse_id(conversation_id, "conversation")
         user, dialect = current_user(request), requested_dialect(request._request)
@@ -33,4 +52,33 @@ class ChatViewSet(ViewSet):
         body = SendSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         run = services.send_message(user=user, conversation_id=pk, **body.validated_data)
+        return StreamRun(str(run.id), dialect=dialect)
+
+    @extend_schema(summary="Have the last answer written again", request=ModelChoiceSerializer, responses=STREAM,
+                   tags=["chat"])  # fmt: skip
+    def regenerate(self, request: Request, conversation_id: str) -> HttpResponse:
+        pk = parse_id(conversation_id, "conversation")
+        body = ModelChoiceSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        dialect = requested_dialect(request._request)
+        run = services.regenerate(user=current_user(request), conversation_id=pk, **body.validated_data)
+        return StreamRun(str(run.id), dialect=dialect)
+
+
+class RunDecisionViewSet(ViewSet):
+    @extend_schema(summary="Allow or refuse what a waiting run asks for", request=ApproveSerializer,
+                   responses=RunSerializer, tags=["runs"])  # fmt: skip
+    def approve(self, request: Request, run_id: str) -> Response:
+        pk = parse_uuid(run_id, "run")
+        body = ApproveSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        run = approvals.decide(user=current_user(request), run_id=pk, approve=body.validated_data["approve"])
+        return Response(RunSerializer(run).data)
+
+    @extend_schema(
+        summary="Try a run again that failed or was cancelled", request=None, responses=STREAM, tags=["runs"]
+    )
+    def retry(self, request: Request, run_id: str) -> HttpResponse:
+        pk, dialect = parse_uuid(run_id, "run"), requested_dialect(request._request)
+        run = services.retry(user=current_user(request), run_id=pk)
         return StreamRun(str(run.id), dialect=dialect)

@@ -50,6 +50,7 @@ VARIABLES: dict[str, Variable] = {
     "IMPORT_FETCH_OVERRIDES": Variable("", "local mode only: `host=url,…` fetches share links of a host elsewhere"),
     "API_TITLE": Variable("Draftloom API", "the name in `GET /` and in the API's documentation"),
     "PROJECT_DRAFT_MAX_COMPLETION_TOKENS": Variable("2048", "cap on the visible text of one answer"),
+    "TOOL_APPROVAL": Variable("required", "`auto` lets a model act outside of Draftloom without asking a member first"),
     "RUN_LEASE_SECONDS": Variable("8", "a run whose runner is silent for so long goes to another runner"),
     "RUNNER_CONCURRENCY": Variable("100", "runs that one runner process executes at once"),
     "RUNNER_DRAIN_SECONDS": Variable(

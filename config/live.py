@@ -54,9 +54,11 @@ class Snapshot:
     """What the database says of a run: its text up to and including `seq`, and how it ended if it did.
 
     A terminal event is always told from here and never from the log: what a client is told is what is stored.
+    `pending` is the question that a waiting run has asked.
     """
 
     run_id: str
     seq: int
     text: str
     terminal: Entry | None
+    pending: Entry | None = None

@@ -113,6 +113,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": timedelta(hours=1)},
+    "expire-approvals": {"task": "chat.tasks.expire_approvals", "schedule": timedelta(minutes=10)},
     "trim-runs": {"task": "conversations.tasks.trim_runs", "schedule": timedelta(days=1)},
 }
 
@@ -195,6 +196,7 @@ RUN_LEASE_SECONDS = env.integer("RUN_LEASE_SECONDS", least=2)
 RUNNER_CONCURRENCY = env.integer("RUNNER_CONCURRENCY", least=1)
 RUNNER_DRAIN_SECONDS = env.integer("RUNNER_DRAIN_SECONDS")
 TOOL_ROUNDS, TOOL_CALLS_PER_ROUND = 8, 4
+TOOL_APPROVAL = env.choice("TOOL_APPROVAL", "required", "auto")
 
 LOG_LEVEL = env.text("LOG_LEVEL").upper()
 LOGGING = {

@@ -107,4 +107,4 @@ class Watch:
         entries = [Entry(seq, "reset", b'{"type":"reset"}')] if last else []
         if snapshot.text:
             entries.append(Entry(seq, "content", orjson.dumps({"type": "content", "content": snapshot.text})))
-        return [*entries, snapshot.terminal] if snapshot.terminal else entries
+        return [*entries, *(entry for entry in (snapshot.pending, snapshot.terminal) if entry)]

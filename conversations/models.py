@@ -147,6 +147,7 @@ class Run(models.Model):
     usage = models.JSONField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
+    waiting_since = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     objects: ClassVar[RunQuerySet] = RunQuerySet.as_manager()  # type: ignore[assignment]

@@ -82,16 +82,20 @@ class UsageSerializer(serializers.Serializer[Any]):
 class RunSerializer(serializers.ModelSerializer[Run]):
     error_code = serializers.SerializerMethodField()
     usage = UsageSerializer(allow_null=True)
+    approval = serializers.SerializerMethodField(help_text="What a waiting run asks for; else null.")
 
     class Meta:
         model = Run
         fields = [
             "id", "kind", "conversation_id", "state", "error_code", "partial", "usage",
-            "created_at", "finished_at", "last_event_id",
+            "created_at", "finished_at", "last_event_id", "approval",
         ]  # fmt: skip
 
     def get_error_code(self, run: Run) -> str | None:
         return run.error_code or None
+
+    def get_approval(self, run: Run) -> dict[str, Any] | None:
+        return run.step["approval"] if run.state == Run.State.WAITING else None
 
 
 class RunListSerializer(serializers.Serializer[Any]):

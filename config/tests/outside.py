@@ -2,7 +2,8 @@
 
 The words of the last user message steer the model: `[[words=50 delay_ms=5]]` its length and pace, `[[cut_after=10]]`
 drops the connection, `[[status=529]]` refuses, `[[empty]]` says nothing, `[[hang]]` falls silent after two words.
-"update the draft" makes it call `update_project_draft` first; "bad title" with a title that is too long.
+"update the draft" makes it call `update_project_draft` first; "bad title" with a title that is too long; "ring the bell"
+makes it call `ring_the_bell`, a tool of the tests that needs approval.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ class Outside:
         self.pages: dict[str, tuple[int, bytes]] = {}
         self.paths: list[str] = []
         self.open_streams = 0
+        self.cut_no_more = self.refuse_everything = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -64,6 +66,10 @@ class Outside:
         body = await request.json()
         self.requests.append(body)
         plan = Plan(body)
+        if self.cut_no_more:
+            plan.cut_after = -1
+        if self.refuse_everything:
+            return web.json_response({"error": {"message": "no"}}, status=400)
         if plan.status:
             return web.json_response({"error": {"message": "asked to fail"}}, status=plan.status)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -112,6 +118,8 @@ class Plan:
             title = "x" * 81 if "bad title" in said else TITLE
             arguments = json.dumps({"title": title, "description": DESCRIPTION})
             self.call = {"name": "update_project_draft", "arguments": arguments}
+        if "ring the bell" in said and messages[-1]["role"] == "user" and "ring_the_bell" in offered:
+            self.call = {"name": "ring_the_bell", "arguments": '{"times": 3}'}
         system = "".join(_text(message) for message in messages if message["role"] == "system")
         if "<title>" in system and "<description>" in system and not offered and "[[no_tags]]" not in said:
             self.words = ["<title>Made ", "up</title>\n<description>", *self.words, "</description>"]

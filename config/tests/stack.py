@@ -17,6 +17,8 @@ from django.db import connection
 
 from accounts.services import get_or_make_user, open_session
 from config.env import BASE_DIR
+from config.live import log_key
+from config.redis import client as redis_client
 from config.tests.outside import Outside
 
 START_SECONDS, STREAM_SECONDS = 30.0, 60.0
@@ -52,6 +54,9 @@ class Stack:
         process.kill()
         process.wait(10)
 
+    def forget_log(self, run_id: str) -> None:
+        assert redis_client().delete(log_key(run_id)) == 1
+
     def send_signal(self, name: str, number: signal.Signals) -> None:
         self._processes[name].send_signal(number)
 
@@ -68,7 +73,7 @@ class Stack:
         return {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
-            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DJANGO_SETTINGS_MODULE": "config.tests.stack_settings",
             "APP_ENV": "local",
             "DATA_DIR": str(settings.DATA_DIR),
             "SECRET_KEY": settings.SECRET_KEY,

@@ -74,8 +74,8 @@ def blind_handlers(module: Module) -> list[str]:
 
 
 def _is_blind(handler: ast.ExceptHandler) -> bool:
-    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    catches_all = any(kind is None or ast.unparse(kind) in {"Exception", "BaseException"} for kind in caught)
+    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type or ast.Name("BaseException")]
+    catches_all = any(ast.unparse(kind) in {"Exception", "BaseException"} for kind in caught)
     last = handler.body[-1]
     return catches_all and not (isinstance(last, ast.Raise) and last.exc is None)
 

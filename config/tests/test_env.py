@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import environ
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -217,7 +218,7 @@ def test_it_keeps_sockets_of_a_deep_folder_within_a_sockets_path(tmp_path: Path)
 def test_it_reads_a_dotenv_file_that_the_environment_overrules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     tmp_path.joinpath(".env").write_text("# a note\nAPI_TITLE='From the file'\nLOG_LEVEL=DEBUG\nAPP_ENV=production\n")
     monkeypatch.setattr(os, "environ", os.environ.copy() | {"LOG_LEVEL": "ERROR"})
-    monkeypatch.setattr(env.environ.Env, "ENVIRON", os.environ)
+    monkeypatch.setattr(environ.Env, "ENVIRON", os.environ)
     env.load()
     assert (env.text("API_TITLE"), env.text("LOG_LEVEL")) == ("From the file", "ERROR")
 
@@ -229,7 +230,7 @@ def test_it_takes_the_mode_of_the_running_installation_unless_told(
     tmp_path.joinpath(".data").mkdir()
     env.local_defaults(tmp_path / ".data").write_text("APP_ENV=local\nPORT=8123\n")
     monkeypatch.setattr(os, "environ", os.environ.copy() | given)
-    monkeypatch.setattr(env.environ.Env, "ENVIRON", os.environ)
+    monkeypatch.setattr(environ.Env, "ENVIRON", os.environ)
     env.load()
     assert env.text("APP_ENV") == mode
     assert env.text("PORT") == ("8123" if mode == "local" else "8000")

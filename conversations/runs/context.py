@@ -29,7 +29,7 @@ class RunContext:
 
     def __init__(self, run: Run, log: EventLog, threads: Executor, stop: Callable[[], None]) -> None:
         self.run = run
-        self.usage: dict[str, Any] | None = None
+        self.usage: dict[str, Any] | None = run.step.get("usage")
         self.finished: Run | None = None
         self.is_ending = False
         self._log = log
@@ -52,12 +52,15 @@ class RunContext:
         self._told = [self.run.partial] if self.run.partial else []
 
     def open(self) -> None:
-        """Tells that the run is being worked on; one that another runner began starts its text anew."""
+        """Tells that the run is being worked on; one that was begun before goes on from the text its step has kept."""
         if self.run.fence == 1:
             self.tell(RunStarted(str(self.run.id), self.run.kind, self.run.conversation_id))
-        else:
-            self.tell(Status("restarting"))
-            self._append(Reset())
+            return
+        self.tell(Status("executing_tools" if self.run.step.get("decision") else "restarting"))
+        self._append(Reset())
+        if kept := self.run.step.get("text"):
+            self._told = [kept]
+            self._append(Content(kept))
 
     def tell(self, event: Event) -> None:
         """Sends an event to whoever watches."""
@@ -108,6 +111,13 @@ class RunContext:
         self.finished = await self.db(lifecycle.finish, self.run, ending, write)
         # By reference: the row tells how it ended. The name only has to be a terminal one.
         self._append_raw("done", b"")
+
+    async def suspend(self, step: dict[str, Any], event: Event) -> None:
+        """Lets the run wait for a person, and tells so with `event`. Its execution ends here. Raises `LostRun`."""
+        self._flush()
+        self.is_ending = True
+        await self.db(lifecycle.suspend, self.run, step=step, seq=self._seq + 1, text=self.text)
+        self.tell(event)
 
     def held(self) -> Held:
         """What the runner keeps for this run: its text if that has grown, and up to which event."""

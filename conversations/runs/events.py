@@ -50,6 +50,17 @@ class Reset(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalRequired(Event):
+    """The run waits for a person to allow exactly this call, on exactly this version of the draft."""
+
+    type: ClassVar[str] = "approval_required"
+    run_id: str
+    tool: str
+    arguments: dict[str, Any]
+    draft_version_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class UsageTold(Event):
     """Tokens as the provider counted them; `cost_usd` is null where the price is not known."""
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.exceptions import Conflict
-from config.live import WAKE_CHANNEL, first_seq
+from config.live import WAKE_CHANNEL, Entry, first_seq, log_key
 from config.redis import client
 from conversations.models import Conversation, Run
 from conversations.runs.handlers import handler_of
@@ -86,6 +86,12 @@ def start_run(*, kind: str, user: User, payload: dict[str, Any], conversation: C
 
 def refuse_second_run(*, kind: str, conversation: Conversation) -> None:
     active = Run.objects.active().filter(conversation=conversation, kind__in=EXCLUSIVE[kind]).first()
+    if active is not None and active.state == Run.State.WAITING:
+        raise Conflict(
+            "The assistant waits for your approval. Approve or refuse it first.",
+            code="approval_pending",
+            extra={"run_id": str(active.id)},
+        )
     if active is not None:
         raise Conflict(
             "An answer for this conversation is still being written. Wait for it, or stop it.",
@@ -167,14 +173,54 @@ def _end(row: Run, ending: Ending, result: dict[str, Any]) -> None:
 
 
 @transaction.atomic
+def suspend(run: Run, *, step: dict[str, Any], seq: int, text: str) -> None:
+    """Lets a run wait for a person: nobody executes it, and no lease runs. Raises `LostRun`."""
+    row = lock_run(run)
+    row.state, row.step, row.event_seq, row.partial = Run.State.WAITING, step, seq, text
+    row.lease_until, row.tries, row.waiting_since = None, 0, timezone.now()
+    row.save(update_fields=["state", "step", "event_seq", "partial", "lease_until", "tries", "waiting_since"])
+
+
+def lock_waiting(run_id: UUID) -> Run | None:
+    """The row of a waiting run, locked, after its conversation's; None if it does not wait (any more)."""
+    conversation_id = Run.objects.values_list("conversation_id", flat=True).get(pk=run_id)
+    Conversation.objects.select_for_update(no_key=True).filter(pk=conversation_id).values_list("pk").first()
+    return Run.objects.select_for_update(no_key=True).filter(pk=run_id, state=Run.State.WAITING).first()
+
+
+def resume(row: Run) -> None:
+    """Lets a waiting run go on, as `row.step` says. Within the transaction that has locked the row."""
+    row.state = Run.State.QUEUED
+    row.save(update_fields=["state", "step"])
+    transaction.on_commit(partial(ring, "queued"))
+
+
+def end_unattended(row: Run, state: str, *, reason: str, error_code: str = "") -> None:
+    """Ends a run that nobody executes. Within the transaction that has locked the row."""
+    result = handler_of(row.kind).interrupted(row, row.partial, reason)
+    seq = max(row.event_seq, first_seq(row.fence)) + 1
+    message = reason if error_code else ""
+    _end(row, Ending(state, seq, row.partial, error_code, message, retryable=bool(error_code)), result)
+    transaction.on_commit(partial(announce_end, row))
+
+
+def announce_end(row: Run) -> None:
+    """Tells those who watch a run that nobody executes that it is over; without Redis they find out by themselves."""
+    end = Entry(row.event_seq, "done", b"")
+    try:
+        client().publish(log_key(str(row.id)), end.packed())
+    except redis.exceptions.RedisError as error:
+        log.warning("Could not announce the end of run %s: %s", row.id, type(error).__name__)
+
+
+@transaction.atomic
 def cancel(*, run: Run) -> Run:
     """Asks for a run to stop. One that nobody works on ends at once; one that is over stays as it is."""
     if run.conversation_id:
         Conversation.objects.select_for_update(no_key=True).filter(pk=run.conversation_id).values_list("pk").first()
     row = Run.objects.select_for_update(no_key=True).get(pk=run.pk)
     if row.state in (Run.State.QUEUED, Run.State.WAITING):
-        result = handler_of(row.kind).interrupted(row, row.partial, "It was stopped.")
-        _end(row, Ending(Run.State.CANCELLED, max(row.event_seq, first_seq(row.fence)) + 1, row.partial), result)
+        end_unattended(row, Run.State.CANCELLED, reason="It was stopped.")
     elif row.state == Run.State.RUNNING and not row.cancel_requested:
         row.cancel_requested = True
         row.save(update_fields=["cancel_requested"])

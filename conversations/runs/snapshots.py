@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from config.live import Entry, Snapshot
 from conversations.models import Run
-from conversations.runs.events import Cancelled, Event, Failed
+from conversations.runs.events import ApprovalRequired, Cancelled, Event, Failed
 from conversations.runs.handlers import handler_of
 
 
@@ -16,7 +16,14 @@ def load_snapshots(run_ids: Collection[str]) -> dict[str, Snapshot]:
 def _snapshot(run: Run) -> Snapshot:
     terminal = terminal_event(run)
     entry = Entry(run.event_seq, terminal.type, terminal.encoded()) if terminal else None
-    return Snapshot(str(run.id), run.event_seq, run.partial, entry)
+    return Snapshot(str(run.id), run.event_seq, run.partial, entry, _pending(run))
+
+
+def _pending(run: Run) -> Entry | None:
+    if run.state != Run.State.WAITING:
+        return None
+    event = ApprovalRequired(run_id=str(run.id), **run.step["approval"])
+    return Entry(run.event_seq, event.type, event.encoded())
 
 
 def terminal_event(run: Run) -> Event | None:

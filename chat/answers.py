@@ -1,0 +1,59 @@
+"""What a chat turn leaves behind: the answer, or the reason why there is none."""
+
+from django.utils import timezone
+
+from accounts.models import User
+from chat import services
+from chat.models import ChatMessage, ChatMessageRevision
+from conversations.models import Run
+from conversations.runs.handlers import RunFailed
+from drafts.models import DraftVersion
+from integrations.llm.events import StopReason
+
+
+def store_answer(run: Run, text: str, *, model: str, prompt_version: int | None = None) -> None:
+    """Stores the answer to the run's question; an earlier answer to it becomes a revision. In a transaction."""
+    question = ChatMessage.objects.select_related("project_draft").get(pk=run.payload["question_id"])
+    answers = ChatMessage.objects.select_for_update(no_key=True).filter(
+        project_draft=question.project_draft, role=ChatMessage.Role.ASSISTANT
+    )
+    earlier = answers.filter(sequence_number__gt=question.sequence_number).order_by("sequence_number").first()
+    if earlier is not None:
+        _replace(earlier, run, text, model, prompt_version)
+        return
+    services.append(
+        draft=question.project_draft,
+        role=ChatMessage.Role.ASSISTANT,
+        content=text,
+        user=User(pk=run.user_id),
+        run=run,
+        model=model,
+        prompt_version=prompt_version,
+    )
+
+
+def _replace(answer: ChatMessage, run: Run, text: str, model: str, prompt_version: int | None) -> None:
+    ChatMessageRevision.objects.create(
+        chat_message=answer,
+        content=answer.content,
+        model=answer.model,
+        prompt_version=answer.prompt_version,
+        run=answer.run,
+        written_at=answer.created_at,
+    )
+    answer.content, answer.model, answer.prompt_version = text, model, prompt_version
+    answer.run, answer.sent_by_user_id = run, run.user_id
+    answer.created_at = timezone.now()
+    answer.save()
+
+
+def said_by_deeds(run: Run) -> str:
+    """For a model that changed the draft without a word: the word."""
+    version = DraftVersion.objects.filter(run=run).order_by("-version_number").first()
+    return f"I updated the draft: “{version.title}” is now version {version.version_number}." if version else ""
+
+
+def nothing_said(stop_reason: StopReason) -> RunFailed:
+    if stop_reason == "refusal":
+        return RunFailed("provider_refused", "The model declined to answer this.")
+    return RunFailed("empty_output", "The model gave an empty answer. Try again, or try another model.", retryable=True)

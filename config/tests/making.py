@@ -1,0 +1,44 @@
+"""Rows for tests that need neither an import nor a model."""
+
+from typing import Any
+
+from chat import services as chat
+from chat.models import ChatMessage
+from conversations.models import Conversation, Run
+from drafts.models import ProjectDraft
+from drafts.services import add_version
+
+CHAT = [{"role": "user", "content": "Build a lighthouse."}, {"role": "assistant", "content": "With a lamp."}]
+
+
+def make_conversation(user: Any, title: str = "A lighthouse", **fields: Any) -> Conversation:
+    values = {"url": f"https://example.org/{title}", "imported_chat": CHAT, "source": "chatgpt"}
+    return Conversation.objects.create(title=title, imported_by_user=user, **values | fields)
+
+
+def make_draft(conversation: Conversation, *texts: str) -> ProjectDraft:
+    """A draft with a version for each text, which is its title and its description."""
+    user = conversation.imported_by_user
+    draft = ProjectDraft.objects.create(conversation=conversation, created_by_user=user)
+    for text in texts or ("First",):
+        add_version(draft=draft, title=text, description=f"About {text}", user=user)
+    draft.refresh_from_db()
+    return draft
+
+
+def make_run(user: Any, conversation: Conversation | None = None, **fields: Any) -> Run:
+    """A chat turn that is over, unless told otherwise."""
+    values = {"kind": Run.Kind.CHAT_TURN, "state": Run.State.DONE, "conversation": conversation}
+    return Run.objects.create(user=user, **values | fields)
+
+
+def make_turn(draft: ProjectDraft, question: str, answer: str = "", **run: Any) -> Run:
+    """A message of the conversation's owner and, with `answer`, the reply to it, as one run."""
+    conversation = draft.conversation
+    user = conversation.imported_by_user
+    row = make_run(user, conversation, **run)
+    chat.append(draft=draft, role=ChatMessage.Role.USER, content=question, user=user, run=row)
+    if answer:
+        role = ChatMessage.Role.ASSISTANT
+        chat.append(draft=draft, role=role, content=answer, user=user, run=row, model="demo/demo-1", prompt_version=0)
+    return row
