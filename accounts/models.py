@@ -127,3 +127,20 @@ class ServiceKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service_name} ({self.prefix}…)"
+
+
+class IdempotencyRecord(models.Model):
+    """What came of a request with an `Idempotency-Key`; kept for a day."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    request_hash = models.CharField(max_length=64)
+    outcome = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        db_table = "idempotency_records"
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotency_records_user_key")]
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.user_id})"

@@ -1,8 +1,8 @@
 from celery import shared_task
 
-from accounts import services
+from accounts import idempotency, services
 
 
 @shared_task  # type: ignore[untyped-decorator]
 def clear_sessions() -> int:
-    return services.clear_expired()
+    return services.clear_expired() + idempotency.forget_old()

@@ -1,6 +1,6 @@
 """How far a chat turn has come: what a restart, or an approval a day later, goes on from."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.llm.events import ToolCall

@@ -18,7 +18,6 @@ from drafts.services import get_or_make_draft, lock_draft
 from llmconfig.models import LLMModel
 from llmconfig.services import choose_model
 
-
 IMPORT_OPTIONS = ("url", "duplicate_resolution", "accept_summarization", "target_conversation_id")
 
 

@@ -1,5 +1,7 @@
 """`/api/conversations/{id}/project-draft/chat…`, and what a person may do with a run beside watching it."""
 
+from functools import partial
+
 from django.db.models import Prefetch
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -8,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import current_user
+from accounts.idempotency import answer_once
 from chat import approvals, services
 from chat.models import ChatMessageRevision
 from chat.serializers import (
@@ -19,6 +22,7 @@ from chat.serializers import (
 )
 from config.api.ids import parse_id, parse_uuid
 from config.api.streams import StreamRun, last_event, requested_dialect
+from conversations.runs.starting import stream_of
 from conversations.serializers import RunSerializer
 from drafts.serializers import ModelChoiceSerializer
 from drafts.views import STREAM
@@ -43,16 +47,15 @@ class ChatViewSet(ViewSet):
                    responses=STREAM, tags=["chat"])  # fmt: skip
     def stream(self, request: Request, conversation_id: str) -> HttpResponse:
         pk = parse_id(conversation_id, "conversation")
-        user, dialect = current_user(request), requested_dialect(request._request)
+        user = current_user(request)
         named, after = last_event(request._request)
         if named:  # a client that reconnects by sending again: it goes on watching, nothing is sent twice
             run = services.run_to_rejoin(user=user, conversation_id=pk, run_id=str(parse_uuid(named, "run")))
             if run is not None:
-                return StreamRun(str(run.id), after=after, dialect=dialect)
+                return StreamRun(str(run.id), after=after, dialect=requested_dialect(request._request))
         body = SendSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        run = services.send_message(user=user, conversation_id=pk, **body.validated_data)
-        return StreamRun(str(run.id), dialect=dialect)
+        return stream_of(request, partial(services.send_message, user=user, conversation_id=pk, **body.validated_data))
 
     @extend_schema(summary="Have the last answer written again", request=ModelChoiceSerializer, responses=STREAM,
                    tags=["chat"])  # fmt: skip
@@ -60,9 +63,8 @@ class ChatViewSet(ViewSet):
         pk = parse_id(conversation_id, "conversation")
         body = ModelChoiceSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        dialect = requested_dialect(request._request)
-        run = services.regenerate(user=current_user(request), conversation_id=pk, **body.validated_data)
-        return StreamRun(str(run.id), dialect=dialect)
+        user, options = current_user(request), body.validated_data
+        return stream_of(request, partial(services.regenerate, user=user, conversation_id=pk, **options))
 
 
 class RunDecisionViewSet(ViewSet):
@@ -72,13 +74,12 @@ class RunDecisionViewSet(ViewSet):
         pk = parse_uuid(run_id, "run")
         body = ApproveSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        run = approvals.decide(user=current_user(request), run_id=pk, approve=body.validated_data["approve"])
-        return Response(RunSerializer(run).data)
+        decide = partial(approvals.decide, user=current_user(request), run_id=pk, **body.validated_data)
+        return answer_once(request, lambda: dict(RunSerializer(decide()).data))
 
     @extend_schema(
         summary="Try a run again that failed or was cancelled", request=None, responses=STREAM, tags=["runs"]
     )
     def retry(self, request: Request, run_id: str) -> HttpResponse:
-        pk, dialect = parse_uuid(run_id, "run"), requested_dialect(request._request)
-        run = services.retry(user=current_user(request), run_id=pk)
-        return StreamRun(str(run.id), dialect=dialect)
+        pk = parse_uuid(run_id, "run")
+        return stream_of(request, partial(services.retry, user=current_user(request), run_id=pk))

@@ -140,5 +140,6 @@ def _run_list(request: Request, **which: Any) -> dict[str, Any]:
     state = request.query_params.get("state", "all")
     if state not in {"active", "all"}:
         raise Invalid("`state` is `active` or `all`.", field="state")
-    runs = Run.objects.active() if state == "active" else Run.objects.all()
-    return {"runs": RunSerializer(runs.filter(**which).order_by("-created_at", "-id")[:RUNS_SHOWN], many=True).data}
+    runs = Run.objects.visible_to(current_user(request)).filter(**which).order_by("-created_at", "-id")
+    shown = runs.active() if state == "active" else runs
+    return {"runs": RunSerializer(shown[:RUNS_SHOWN], many=True).data}

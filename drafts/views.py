@@ -1,5 +1,6 @@
 """`/api/conversations/import…` and `/api/conversations/{id}/project-draft…`."""
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
@@ -10,9 +11,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import current_user
+from accounts.idempotency import answer_once
 from config.api.ids import parse_id
 from config.api.parsers import StrictJSONParser
-from config.api.streams import StreamRun, requested_dialect
+from conversations.runs.starting import stream_of
 from drafts import import_flow, services
 from drafts.serializers import (
     DraftAnswerSerializer,
@@ -34,9 +36,8 @@ class ImportViewSet(ViewSet):
     def link(self, request: Request) -> HttpResponse:
         body = ImportSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        dialect = requested_dialect(request._request)
-        run = import_flow.start_import(user=current_user(request), **body.validated_data)
-        return StreamRun(str(run.id), dialect=dialect)
+        start = partial(import_flow.start_import, user=current_user(request), **body.validated_data)
+        return stream_of(request, start)
 
 
 class ImportFileViewSet(ViewSet):
@@ -52,17 +53,15 @@ class ImportFileViewSet(ViewSet):
         body = ImportFileSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         fields = dict(body.validated_data)
-        dialect = requested_dialect(request._request)
         file, text = fields.pop("file", None), fields.pop("text", None)
         chat = detect.read_text(text) if file is None else child.parse(file.read(), file.name or "")
-        run = import_flow.start_import(user=current_user(request), chat=chat, **fields)
-        return StreamRun(str(run.id), dialect=dialect)
+        return stream_of(request, partial(import_flow.start_import, user=current_user(request), chat=chat, **fields))
 
 
 class ProjectDraftViewSet(ViewSet):
     @extend_schema(summary="The project draft", responses=DraftAnswerSerializer, tags=["project draft"])
     def retrieve(self, request: Request, conversation_id: str) -> Response:
-        return self._answer(request, parse_id(conversation_id, "conversation"))
+        return Response(self._draft(request, parse_id(conversation_id, "conversation")))
 
     @extend_schema(summary="Edit the draft by hand, as a new version", request=EditSerializer,
                    responses=DraftAnswerSerializer, tags=["project draft"])  # fmt: skip
@@ -71,7 +70,7 @@ class ProjectDraftViewSet(ViewSet):
         body = EditSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         services.edit(user=current_user(request), conversation_id=pk, **body.validated_data)
-        return self._answer(request, pk)
+        return Response(self._draft(request, pk))
 
     @extend_schema(summary="All versions, the newest first", responses=VersionListSerializer, tags=["project draft"])
     def versions(self, request: Request, conversation_id: str) -> Response:
@@ -84,8 +83,12 @@ class ProjectDraftViewSet(ViewSet):
     def activate(self, request: Request, conversation_id: str, version_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
         version_pk = parse_id(version_id, "version")
-        services.activate(user=current_user(request), conversation_id=pk, version_id=version_pk)
-        return self._answer(request, pk)
+
+        def activate() -> dict[str, Any]:
+            services.activate(user=current_user(request), conversation_id=pk, version_id=version_pk)
+            return self._draft(request, pk)
+
+        return answer_once(request, activate)
 
     @extend_schema(summary="Let a model write the draft again", request=ModelChoiceSerializer, responses=STREAM,
                    tags=["project draft"])  # fmt: skip
@@ -93,11 +96,10 @@ class ProjectDraftViewSet(ViewSet):
         pk = parse_id(conversation_id, "conversation")
         body = ModelChoiceSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        dialect = requested_dialect(request._request)
-        run = import_flow.start_generation(user=current_user(request), conversation_id=pk, **body.validated_data)
-        return StreamRun(str(run.id), dialect=dialect)
+        user, options = current_user(request), body.validated_data
+        return stream_of(request, partial(import_flow.start_generation, user=user, conversation_id=pk, **options))
 
     @staticmethod
-    def _answer(request: Request, pk: int) -> Response:
+    def _draft(request: Request, pk: int) -> dict[str, Any]:
         draft = services.get_draft(user=current_user(request), conversation_id=pk)
-        return Response({"project_draft": ProjectDraftSerializer(draft).data})
+        return {"project_draft": ProjectDraftSerializer(draft).data}

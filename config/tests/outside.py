@@ -2,8 +2,8 @@
 
 The words of the last user message steer the model: `[[words=50 delay_ms=5]]` its length and pace, `[[cut_after=10]]`
 drops the connection, `[[status=529]]` refuses, `[[empty]]` says nothing, `[[hang]]` falls silent after two words.
-"update the draft" makes it call `update_project_draft` first; "bad title" with a title that is too long; "ring the bell"
-makes it call `ring_the_bell`, a tool of the tests that needs approval.
+"update the draft" makes it call `update_project_draft` first; "bad title" with a title that is too long; "ring the
+bell" makes it call `ring_the_bell`, a tool of the tests that needs approval.
 """
 
 import asyncio

@@ -44,7 +44,7 @@ def ids(alice: User) -> dict[str, Any]:
     return {
         "conversation_id": conversation.pk,
         "version_id": version.pk,
-        "run_id": make_run(alice, conversation, kind=Run.Kind.IMPORT).id,
+        "run_id": make_run(alice, conversation, kind=Run.Kind.IMPORT, event_seq=5).id,
         "prompt_type": "project_draft_chat",
     }
 
