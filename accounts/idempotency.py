@@ -62,4 +62,4 @@ def forget_old() -> int:
 def _outcome_of(record: IdempotencyRecord, digest: str) -> Outcome:
     if record.request_hash != digest:
         raise Invalid("This Idempotency-Key was used for another request.", code="idempotency_key_reused")
-    return record.outcome
+    return dict(record.outcome)

@@ -42,7 +42,7 @@ def _decide(*, user: User, run_id: UUID, approve: bool) -> tuple[Run, bool]:
     if row.state != Run.State.WAITING:
         raise Conflict("This run does not wait for an approval.", code="not_waiting")
     shown = row.step["approval"]["draft_version_id"]
-    active = ProjectDraft.objects.values_list("active_version_id", flat=True).get(conversation_id=found.conversation_id)
+    active = ProjectDraft.objects.values_list("active_version_id", flat=True).get(conversation__runs=found)
     is_stale = approve and active != shown
     if not is_stale:
         row.step["decision"] = {

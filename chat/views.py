@@ -52,7 +52,8 @@ class ChatViewSet(ViewSet):
         if named:  # a client that reconnects by sending again: it goes on watching, nothing is sent twice
             run = services.run_to_rejoin(user=user, conversation_id=pk, run_id=str(parse_uuid(named, "run")))
             if run is not None:
-                return StreamRun(str(run.id), after=after, dialect=requested_dialect(request._request))
+                dialect = requested_dialect(request._request)
+                return StreamRun(str(run.id), user_id=user.pk, after=after, dialect=dialect)
         body = SendSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         return stream_of(request, partial(services.send_message, user=user, conversation_id=pk, **body.validated_data))

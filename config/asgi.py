@@ -20,7 +20,7 @@ def _application() -> ProtocolTypeRouter:
         {
             "http": Dispatcher(bridge, streaming.stream_run),
             "websocket": URLRouter([re_path("", refuse_websocket)]),  # type: ignore[arg-type]  # Channels: an ASGI view
-            "lifespan": Lifespan(streaming.shutdown, bridge.shutdown),
+            "lifespan": Lifespan(streaming.shutdown, bridge.shutdown, prepare=streaming.prepare),
         }
     )
 

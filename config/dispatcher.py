@@ -56,13 +56,21 @@ class _HeldBack:
 
 
 class Lifespan:
-    """Answers the server's `lifespan` protocol and awaits `callbacks`, in order, when it stops."""
+    """Answers the server's `lifespan` protocol.
 
-    def __init__(self, *callbacks: Callable[[], Awaitable[None]]) -> None:
+    Awaits `prepare`, if there is one, when the server starts, and `callbacks`, in order, when it stops.
+    """
+
+    def __init__(
+        self, *callbacks: Callable[[], Awaitable[None]], prepare: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        self._prepare = prepare
         self._callbacks = callbacks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
+        if self._prepare is not None:
+            await self._prepare()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         for callback in self._callbacks:

@@ -5,12 +5,15 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from config.limits import Rate
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -51,6 +54,11 @@ VARIABLES: dict[str, Variable] = {
     "API_TITLE": Variable("Draftloom API", "the name in `GET /` and in the API's documentation"),
     "PROJECT_DRAFT_MAX_COMPLETION_TOKENS": Variable("2048", "cap on the visible text of one answer"),
     "TOOL_APPROVAL": Variable("required", "`auto` lets a model act outside of Draftloom without asking a member first"),
+    "LIMIT_SENDS": Variable("600/m", "chat messages of one person; s, m, h and d are the units"),
+    "LIMIT_IMPORTS": Variable("600/h", "imports and generated drafts of one person"),
+    "LIMIT_RUNS_PER_USER": Variable("100", "runs of one person that are not over yet"),
+    "LIMIT_STREAMS_PER_USER": Variable("200", "streams of one person that one web process keeps open"),
+    "LIMIT_STREAMS_PER_PROCESS": Variable("1000", "streams that one web process keeps open"),
     "RUN_LEASE_SECONDS": Variable("8", "a run whose runner is silent for so long goes to another runner"),
     "RUNNER_CONCURRENCY": Variable("100", "runs that one runner process executes at once"),
     "RUNNER_DRAIN_SECONDS": Variable(
@@ -106,6 +114,14 @@ def choice(name: str, *allowed: str) -> str:
     if value not in allowed:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
     return value
+
+
+def rate(name: str) -> Rate:
+    """A rate such as `600/m`: so many a second (s), minute (m), hour (h) or day (d)."""
+    match = re.fullmatch(r"([0-9]+)/([smhd])", text(name))
+    if not match:
+        raise ImproperlyConfigured(f"{name} must be a rate like 600/m, not {text(name)!r}.")
+    return Rate(int(match[1]), {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]])
 
 
 def words(name: str) -> list[str]:

@@ -72,5 +72,11 @@ class UnsupportedType(DraftloomError):
     code = "unsupported_type"
 
 
+class TooMany(DraftloomError):
+    """`extra["retry_after"]` is in how many seconds it may be tried again."""
+
+    code = "too_many_requests"
+
+
 class Unavailable(DraftloomError):
     code = "unavailable"

@@ -1,4 +1,6 @@
-"""How much is too much. One table; the docs print it."""
+"""How much is too much. One table; the docs print it. What an installation may change is in `config.env`."""
+
+from typing import NamedTuple
 
 MESSAGE_CHARACTERS = 100_000
 DESCRIPTION_CHARACTERS = 200_000
@@ -13,3 +15,10 @@ MULTIPART_BYTES = 64 * 1024  # what a multipart envelope may add to the file it 
 UPLOAD_BYTES = 10 * 1024 * 1024
 PARSE_IN_PROCESS_BYTES = 1024 * 1024  # a larger import is parsed in a child process
 ANSWER_CHARACTERS = 400_000
+
+
+class Rate(NamedTuple):
+    """At most `most` times in `seconds`, counted from the first time."""
+
+    most: int
+    seconds: int

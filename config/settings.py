@@ -198,6 +198,11 @@ RUNNER_DRAIN_SECONDS = env.integer("RUNNER_DRAIN_SECONDS")
 TOOL_ROUNDS, TOOL_CALLS_PER_ROUND = 8, 4
 TOOL_APPROVAL = env.choice("TOOL_APPROVAL", "required", "auto")
 
+LIMIT_SENDS, LIMIT_IMPORTS = env.rate("LIMIT_SENDS"), env.rate("LIMIT_IMPORTS")
+LIMIT_RUNS_PER_USER = env.integer("LIMIT_RUNS_PER_USER", least=1)
+LIMIT_STREAMS_PER_USER = env.integer("LIMIT_STREAMS_PER_USER", least=1)
+LIMIT_STREAMS_PER_PROCESS = env.integer("LIMIT_STREAMS_PER_PROCESS", least=1)
+
 LOG_LEVEL = env.text("LOG_LEVEL").upper()
 LOGGING = {
     "version": 1,

@@ -3,9 +3,17 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+import signal
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from types import FrameType
 from typing import Any
 
+import orjson
+from django.conf import settings
+
+from config.api.problems import MEDIA_TYPE, problem
 from config.api.sse import ENCODERS, Encoder
 from config.api.streams import Handover
 from config.hub import Hub
@@ -17,7 +25,11 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+RETRY_SECONDS = 5
 _hub: Hub | None = None
+_going = asyncio.Event()
+_open: Counter[int] = Counter()
+"""How many streams this process keeps open, by user."""
 
 
 def hub() -> Hub:
@@ -31,6 +43,20 @@ def hub() -> Hub:
     return _hub
 
 
+async def prepare() -> None:
+    """Ends the streams as soon as the process is told to go: the server by itself would wait for them to end."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
+
+    def go(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(_going.set)
+        if callable(before):
+            before(number, frame)
+
+    signal.signal(signal.SIGTERM, go)
+
+
 async def shutdown() -> None:
     global _hub
     if _hub is not None:
@@ -41,18 +67,58 @@ async def shutdown() -> None:
 async def stream_run(handover: bytes, headers: Headers, receive: Receive, send: Send) -> None:
     """Answers with the events of the run that a view handed over, until the last one or until the client leaves."""
     order = Handover.unpack(handover)
+    if refusal := _refusal(order):
+        await _refuse(refusal, headers, send)
+        return
     encoder = ENCODERS[order.dialect](order.run_id)
-    await send({"type": "http.response.start", "status": 200, "headers": _with_stream_headers(headers, encoder)})
-    await send({"type": "http.response.body", "body": encoder.opening(), "more_body": True})
+    with _counted(order.user_id):
+        await send({"type": "http.response.start", "status": 200, "headers": _with_stream_headers(headers, encoder)})
+        await send({"type": "http.response.body", "body": encoder.opening(), "more_body": True})
+        await _write_until_somebody_goes(order, encoder, receive, send)
+
+
+def _refusal(order: Handover) -> dict[str, Any] | None:
+    """The problem document for a stream too many. The run goes on all the same, and can be watched later."""
+    extra = {"run_id": order.run_id}
+    if _open.total() >= settings.LIMIT_STREAMS_PER_PROCESS:
+        return problem(503, "too_many_streams", "This server has too many open streams. Try again soon.", extra=extra)
+    if _open[order.user_id] >= settings.LIMIT_STREAMS_PER_USER:
+        return problem(429, "too_many_streams", "You have too many open streams. Close one.", extra=extra)
+    return None
+
+
+async def _refuse(document: dict[str, Any], headers: Headers, send: Send) -> None:
+    kept = [pair for pair in headers if pair[0].lower() not in {b"content-type", b"content-length"}]
+    told = [(b"content-type", MEDIA_TYPE.encode()), (b"retry-after", b"%d" % RETRY_SECONDS)]
+    await send({"type": "http.response.start", "status": document["status"], "headers": kept + told})
+    await send({"type": "http.response.body", "body": orjson.dumps(document)})
+
+
+@contextlib.contextmanager
+def _counted(user_id: int) -> Iterator[None]:
+    _open[user_id] += 1
+    try:
+        yield
+    finally:
+        _open[user_id] -= 1
+        if not _open[user_id]:
+            del _open[user_id]
+
+
+async def _write_until_somebody_goes(order: Handover, encoder: Encoder, receive: Receive, send: Send) -> None:
     writing = asyncio.create_task(_write(order, encoder, send))
     leaving = asyncio.create_task(_left(receive))
+    going = asyncio.create_task(_going.wait())
     try:
-        await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({writing, leaving, going}, return_when=asyncio.FIRST_COMPLETED)
+        is_cut_short = not (writing.done() or leaving.done())
     finally:
-        for task in (writing, leaving):
+        for task in (writing, leaving, going):
             task.cancel()
-        await asyncio.gather(writing, leaving, return_exceptions=True)
-    if not writing.cancelled() and (error := writing.exception()):
+        await asyncio.gather(writing, leaving, going, return_exceptions=True)
+    if is_cut_short:
+        await send({"type": "http.response.body", "body": encoder.farewell(), "more_body": False})
+    elif not writing.cancelled() and (error := writing.exception()):
         raise error
 
 

@@ -8,6 +8,7 @@ from config.api.renderers import JSONRenderer
 urlpatterns = [
     path("", views.root),
     path("health", views.health),
+    path("health/ready", views.ready),
     path("problems/<slug:code>", views.problem),
     path("openapi.json", SpectacularJSONAPIView.as_view(renderer_classes=[JSONRenderer]), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema")),

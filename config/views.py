@@ -1,11 +1,16 @@
 """What belongs to no app: the root, health, and the pages that explain problems."""
 
+from collections.abc import Callable
+
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
+from redis.exceptions import RedisError
 
 from config.api.problems import explanation, title
+from config.redis import client
 
 
 @require_safe
@@ -20,6 +25,37 @@ def root(request: HttpRequest) -> HttpResponse:
 def health(request: HttpRequest) -> HttpResponse:
     """The process answers; it says nothing about the database."""
     return JsonResponse({"status": "healthy"})
+
+
+@require_safe
+def ready(request: HttpRequest) -> HttpResponse:
+    """Whether this process can do its work now: 503 while the database or Redis is away."""
+    parts = {"database": _is_there(_ask_database), "redis": _is_there(_ask_redis)}
+    is_ready = all(parts.values())
+    answer = {"status": "ready" if is_ready else "unavailable"} | {
+        name: "ok" if there else "away" for name, there in parts.items()
+    }
+    response = JsonResponse(answer, status=200 if is_ready else 503)
+    if not is_ready:
+        response["Retry-After"] = "2"
+    return response
+
+
+def _is_there(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except (DatabaseError, InterfaceError, RedisError):
+        return False
+    return True
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _ask_redis() -> None:
+    client().ping()
 
 
 @require_safe

@@ -178,6 +178,9 @@ class Run(models.Model):
                 fields=["created_at"], condition=Q(state__in=["queued", "running"]), name="runs_claimable"
             ),
             models.Index(fields=["user", "-created_at"], name="runs_of_user"),
+            models.Index(  # how many a person has going
+                fields=["user"], condition=Q(state__in=["queued", "running", "waiting"]), name="runs_active_of_user"
+            ),
             models.Index(fields=["conversation", "-created_at"], name="runs_of_conversation"),
         ]
 

@@ -123,7 +123,8 @@ class RunViewSet(ViewSet):
             raise Invalid("This event id is of another run.", code="invalid_event_id")
         if not run.is_active and after >= run.event_seq:
             return Response(status=204)  # so that an EventSource stops asking
-        return StreamRun(str(run.id), after=after, dialect=requested_dialect(request._request))
+        dialect = requested_dialect(request._request)
+        return StreamRun(str(run.id), user_id=current_user(request).pk, after=after, dialect=dialect)
 
     @extend_schema(summary="Stop a run, keeping what was written so far", request=None, responses={202: RunSerializer},
                    tags=["runs"])  # fmt: skip

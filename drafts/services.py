@@ -125,7 +125,7 @@ def store_generated(
     active = row.active_version
     if active and _is_untouched(active):
         return _fill(active, title=title, description=description, run=run)
-    edited_since = active is not None and active.pk != base_version_id and active.is_manual_edit
+    edited_since = active is not None and active.pk != base_version_id and active.run_id is None
     return add_version(draft=draft, title=title, description=description, user=user, run=run, activate=not edited_since)
 
 

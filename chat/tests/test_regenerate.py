@@ -77,7 +77,11 @@ def test_it_retries_only_what_failed_or_was_cancelled(stack: Stack) -> None:
 
 def test_it_imports_a_link_again_whose_fetch_failed(stack: Stack) -> None:
     alice = stack.client()
-    body = {"url": f"https://chatgpt.com/share/{SHARE_ID}", "llm_provider": "openai", "llm_model": "gpt-4o"}
+    body: dict[str, Any] = {
+        "url": f"https://chatgpt.com/share/{SHARE_ID}",
+        "llm_provider": "openai",
+        "llm_model": "gpt-4o",
+    }
     body |= {"accept_summarization": False, "duplicate_resolution": "prompt"}
     stack.outside.pages.clear()
     failed = alice.events("/api/conversations/import", body)

@@ -80,6 +80,7 @@ _STATUS: dict[type[Exception], int] = {
     exceptions.Gone: 410,
     exceptions.TooLarge: 413,
     exceptions.UnsupportedType: 415,
+    exceptions.TooMany: 429,
     exceptions.Unavailable: 503,
 }
 
@@ -89,7 +90,7 @@ def _(exception: exceptions.DraftloomError) -> Described:
     status = next(_STATUS[kind] for kind in type(exception).__mro__ if kind in _STATUS)
     field = getattr(exception, "field", "")
     errors = [FieldError(field, exception.detail)] if field else []
-    headers = _retry_after(exception.extra.get("retry_after", RETRY_SECONDS)) if status == 503 else {}
+    headers = _retry_after(exception.extra.get("retry_after", RETRY_SECONDS)) if status in (429, 503) else {}
     return Described(status, exception.code, exception.detail, errors, exception.extra, headers)
 
 

@@ -32,6 +32,24 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Sign-in failed",
         "The key or session sent is unknown, expired or revoked. Sign in again or ask an operator for another key.",
     ),
+    "approval_expired": ("The approval expired", "Nobody answered the assistant's question within a day. Ask again."),
+    "draft_changed": ("The draft has changed", "An approval is for one version of the draft. Look at the new one."),
+    "idempotency_key_reused": (
+        "The key was used before",
+        "A key stands for one request; choose a new one.",
+    ),
+    "invalid_idempotency_key": ("Not a key", "An Idempotency-Key has 1 to 255 visible ASCII characters."),
+    "not_waiting": ("Nothing to approve", "The run has been decided on, or is over."),
+    "nothing_to_regenerate": (
+        "Nothing to write again",
+        "No message in this chat could be answered again.",
+    ),
+    "nothing_to_retry": ("Nothing to try again", "Only a run that failed or was cancelled can be tried again."),
+    "too_many_runs": ("Too many runs", "Wait for one of your answers to be written, or stop one."),
+    "too_many_streams": (
+        "Too many streams",
+        "Close one, or try again after `Retry-After` seconds. The run goes on.",
+    ),
     "bad_request": ("Bad request", "The request makes no sense as it stands; `detail` says which part."),
     "conflict": ("Not possible now", "The present state of the thing does not allow this; load it again to see why."),
     "conversation_locked": (

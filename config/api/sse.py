@@ -1,11 +1,13 @@
 """Events into bytes; nobody else writes a frame. A dialect is one class and a row in `ENCODERS`."""
 
+import random
 from collections.abc import Iterable
 from typing import Protocol
 
 from config.live import Entry
 
 RETRY_MILLISECONDS = 1000
+FAREWELL_MILLISECONDS = (300, 2000)  # at different times, so that not all come back at once
 
 
 class Encoder(Protocol):
@@ -20,6 +22,10 @@ class Encoder(Protocol):
     def encode(self, entries: Iterable[Entry]) -> bytes: ...
 
     def heartbeat(self) -> bytes: ...
+
+    def farewell(self) -> bytes:
+        """Says that this server goes, and when to come back: to another one, or to this one started anew."""
+        ...
 
 
 class ServerSentEvents:
@@ -38,6 +44,9 @@ class ServerSentEvents:
 
     def heartbeat(self) -> bytes:
         return b": waiting\n\n"
+
+    def farewell(self) -> bytes:
+        return b"retry: %d\n\n" % random.randint(*FAREWELL_MILLISECONDS)
 
 
 ENCODERS: dict[str, type[Encoder]] = {"sse": ServerSentEvents}

@@ -13,7 +13,10 @@ MOST_SEQ = 2**63 - 1
 
 
 class Handover(NamedTuple):
+    """Whose stream of which run, from where, and how it is written."""
+
     run_id: str
+    user_id: int
     after: int
     dialect: str
 
@@ -28,9 +31,9 @@ class Handover(NamedTuple):
 class StreamRun(HttpResponse):
     """Says: go on with the events of this run that are newer than `after`. The body is the dispatcher's to write."""
 
-    def __init__(self, run_id: str, *, after: int = 0, dialect: str = "sse") -> None:
+    def __init__(self, run_id: str, *, user_id: int, after: int = 0, dialect: str = "sse") -> None:
         super().__init__(content_type="text/event-stream")
-        self[HEADER] = Handover(run_id, after, dialect).packed()
+        self[HEADER] = Handover(run_id, user_id, after, dialect).packed()
         self["X-Run-Id"] = run_id
 
 

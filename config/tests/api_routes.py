@@ -22,6 +22,7 @@ BODY: dict[str, Any] = {
     "accept_summarization": False,
     "duplicate_resolution": "create_new",
     "text": "User: A question.\n\nAssistant: An answer.",
+    "approve": False,
 }
 """A value for each required member of any route's JSON body, and for those that only some bodies need."""
 

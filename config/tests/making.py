@@ -37,7 +37,9 @@ def make_turn(draft: ProjectDraft, question: str, answer: str = "", **run: Any) 
     conversation = draft.conversation
     user = conversation.imported_by_user
     row = make_run(user, conversation, **run)
-    chat.append(draft=draft, role=ChatMessage.Role.USER, content=question, user=user, run=row)
+    asked = chat.append(draft=draft, role=ChatMessage.Role.USER, content=question, user=user, run=row)
+    row.payload = {"llm_provider": "demo", "llm_model": "demo-1", "question_id": asked.pk} | row.payload
+    row.save()
     if answer:
         role = ChatMessage.Role.ASSISTANT
         chat.append(draft=draft, role=role, content=answer, user=user, run=row, model="demo/demo-1", prompt_version=0)

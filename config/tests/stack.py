@@ -36,6 +36,7 @@ class Stack:
         self.outside = outside
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.more_environment: dict[str, str] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
@@ -85,7 +86,7 @@ class Stack:
             "RUN_LEASE_SECONDS": "3",
             "RUNNER_DRAIN_SECONDS": "0",
             "CORS_ORIGINS": "https://spa.example.org",
-        } | more
+        } | self.more_environment | more
 
     def _start(self, name: str, arguments: list[str]) -> None:
         process = self._processes.get(name)

@@ -7,7 +7,16 @@ from django.apps import apps
 
 from config.tests.source import APPS, Module, modules, product
 
-FLOOR = {"config.exceptions", "config.env", "config.limits", "config.live", "config.redis", "config.text", "config.api"}
+FLOOR = {
+    "config.api",
+    "config.env",
+    "config.exceptions",
+    "config.limits",
+    "config.live",
+    "config.redis",
+    "config.text",
+    "config.throttle",
+}
 LAYERS = (
     "config floor",
     "integrations",

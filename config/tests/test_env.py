@@ -1,6 +1,7 @@
 """The environment's table, in code and on paper, and how its values are read."""
 
 import ast
+import inspect
 import os
 import re
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from config import env
 from config.env import BASE_DIR, VARIABLES, Variable
 from config.tests.source import Module, modules, product
 
-READERS = {"text", "is_set", "integer", "flag", "choice", "words", "pairs", "db", "str"}
+READERS = {name for name, value in vars(env).items() if inspect.isfunction(value)} | {"db"}
 POSTGRES = {name for name in VARIABLES if name.startswith("POSTGRES_")}  # read together, by `env.database`
 NOT_OURS = {("manage.py", "RUN_MAIN")}  # Django's own
 ROW = re.compile(r"\| `([A-Z_]+)` \| (?:`([^`|]+)`)? ?\| (.+) \|")

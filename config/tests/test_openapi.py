@@ -10,14 +10,14 @@ from config.tests.api_routes import Route, api_routes
 
 OPERATIONS = {
     "auth_login_link", "auth_logout", "auth_me", "auth_status",
-    "chat_list", "chat_stream",
+    "chat_list", "chat_regenerate", "chat_stream",
     "conversation_destroy", "conversation_imported_chat_summary", "conversation_list", "conversation_partial_update",
     "conversation_retrieve", "conversation_runs", "conversation_summary",
     "import_file_file", "import_link",
     "llm_default_providers", "llm_default_retrieve",
     "project_draft_activate", "project_draft_generate", "project_draft_partial_update", "project_draft_retrieve",
     "project_draft_versions",
-    "run_cancel", "run_events", "run_list", "run_retrieve",
+    "run_cancel", "run_decision_approve", "run_decision_retry", "run_events", "run_list", "run_retrieve",
 }  # fmt: skip
 """Generated clients call these names: one may be added here, but none may change."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
+from config import limits
 from config.env import BASE_DIR, VARIABLES
 from config.tests.source import modules
 
@@ -103,6 +104,12 @@ def test_it_says_of_every_direct_dependency_why_it_is_there():
     wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     names = [line.partition(">")[0].partition("=")[0].partition("[")[0] for line in wanted]
     assert [name for name in names if f"- `{name}`: " not in told] == []
+
+
+def test_it_prints_every_limit_with_its_value():
+    rows = BASE_DIR.joinpath("docs/limits.md").read_text("utf-8").split("\n| `")[1:]
+    told = {row.partition("`")[0]: int(row.split(" | ")[1].replace(",", "")) for row in rows}
+    assert told == {name: value for name, value in vars(limits).items() if name.isupper()}
 
 
 def test_it_tests_every_folder_that_holds_tests():

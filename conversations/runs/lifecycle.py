@@ -12,7 +12,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from config.exceptions import Conflict
+from config import throttle
+from config.exceptions import Conflict, TooMany
 from config.live import WAKE_CHANNEL, Entry, first_seq, log_key
 from config.redis import client
 from conversations.models import Conversation, Run
@@ -79,6 +80,7 @@ def start_run(*, kind: str, user: User, payload: dict[str, Any], conversation: C
     """
     if conversation is not None:
         refuse_second_run(kind=kind, conversation=conversation)
+    refuse_too_many(kind=kind, user=user)
     run = Run.objects.create(kind=kind, user=user, payload=payload, conversation=conversation)
     transaction.on_commit(partial(ring, "queued"))
     return run
@@ -98,6 +100,16 @@ def refuse_second_run(*, kind: str, conversation: Conversation) -> None:
             code="run_in_progress",
             extra={"run_id": str(active.id)},
         )
+
+
+def refuse_too_many(*, kind: str, user: User) -> None:
+    """Raises `TooMany` for a person who starts runs too often, or has too many that are not over."""
+    if kind == Run.Kind.CHAT_TURN:
+        throttle.take("sends", user.pk, settings.LIMIT_SENDS)
+    else:
+        throttle.take("imports", user.pk, settings.LIMIT_IMPORTS)
+    if Run.objects.active().filter(user=user).count() >= settings.LIMIT_RUNS_PER_USER:
+        raise TooMany("Too many of your answers are being written. Wait for one, or stop one.", code="too_many_runs")
 
 
 def ring(message: str) -> None:

@@ -132,6 +132,7 @@ def test_it_lists_the_runs_of_a_conversation_the_newest_first(
         "partial": "So far",
         "usage": None,
         "finished_at": None,
+        "approval": None,
         "last_event_id": f"{new.id}:7",
     }
     assert (oldest["id"], oldest["error_code"]) == (str(old.id), "empty_output")

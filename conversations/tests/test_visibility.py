@@ -141,7 +141,8 @@ def test_it_updates_no_conversation_that_the_caller_may_not_see(private: None, a
 def test_it_lets_colleagues_read_and_work_on_each_others_conversations(
     bobs: Client, ids: dict[str, Any], route: Route
 ) -> None:
-    assert send(bobs, route, ids).status_code in {200, 202}
+    answer = send(bobs, route, ids)
+    assert answer.status_code in {200, 202} or check_refused(answer, 409)["code"] in {"not_waiting", "nothing_to_retry"}
 
 
 def test_it_says_who_did_what(bob: User, bobs: Client, ids: dict[str, Any]) -> None:
