@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 from django.test.utils import setup_databases, teardown_databases
 
@@ -60,9 +61,11 @@ def stack(_processes: Any, django_db_blocker: Any) -> Iterator[Any]:
     from config.tests.stack import empty_database
 
     with django_db_blocker.unblock():
+        connection.close()  # a test before this one may have restarted the server
         _processes.start()
         _processes.outside.requests.clear()
         yield _processes
+        connection.close()
         empty_database()
 
 

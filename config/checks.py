@@ -16,6 +16,14 @@ def fetch_overrides_are_local(**_: Any) -> list[CheckMessage]:
     return [Error("IMPORT_FETCH_OVERRIDES sends imports elsewhere; only local mode allows it.", hint, id="config.E001")]
 
 
+@register()
+def failpoints_are_local(**_: Any) -> list[CheckMessage]:
+    if not settings.FAILPOINTS or settings.IS_LOCAL:
+        return []
+    hint = "Unset it, or set APP_ENV=local on a machine that only you reach."
+    return [Error("FAILPOINTS kills processes at random; only local mode allows it.", hint, id="config.E003")]
+
+
 @register(deploy=True)
 def secret_is_long(**_: Any) -> list[CheckMessage]:
     if len(settings.SECRET_KEY) >= SHORTEST_SECRET:

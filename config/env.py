@@ -65,6 +65,9 @@ VARIABLES: dict[str, Variable] = {
         "30", "how long a runner told to stop goes on with what it has; 0 under `make run`"
     ),
     "WEB_THREADS": Variable("4", "threads of one web process that answer requests"),
+    "FAILPOINTS": Variable(
+        "", "local mode only: `name=chance,…` kills the process at that point with that chance; see `bench/README.md`"
+    ),
 }
 
 _env = environ.Env()
@@ -88,7 +91,7 @@ def load() -> None:
 
 
 def text(name: str) -> str:
-    return str(_env.str(name, default="")).strip() or VARIABLES[name].default
+    return os.environ.get(name, "").strip() or VARIABLES[name].default
 
 
 def is_set(name: str) -> bool:
@@ -97,7 +100,7 @@ def is_set(name: str) -> bool:
 
 def integer(name: str, *, least: int = 0) -> int:
     value = text(name)
-    if not value.lstrip("-").isdecimal() or int(value) < least:
+    if not re.fullmatch(r"-?[0-9]{1,18}", value) or int(value) < least:
         raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}, not {value!r}.")
     return int(value)
 
@@ -131,6 +134,21 @@ def words(name: str) -> list[str]:
 def pairs(name: str) -> dict[str, str]:
     """`a=b,c=d` as a dictionary."""
     return {key.strip(): value.strip() for key, _, value in (word.partition("=") for word in words(name))}
+
+
+def chances(name: str) -> dict[str, float]:
+    """`a=0.01,b=1` as a dictionary of probabilities."""
+    try:
+        return {key: _chance(value) for key, value in pairs(name).items()}
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be like `a=0.01,b=1`, each from 0 to 1.") from error
+
+
+def _chance(value: str) -> float:
+    chance = float(value)
+    if not 0 <= chance <= 1:
+        raise ValueError(value)
+    return chance
 
 
 def socket_dir(data_dir: Path) -> Path:

@@ -14,7 +14,6 @@ DATA_DIR = env.data_dir()
 IS_LOCAL = env.text("APP_ENV") == "local"
 DEBUG = env.flag("DEBUG")
 HOST, PORT = env.text("HOST"), env.integer("PORT", least=1)
-OWN_URL = f"http://{'localhost' if HOST in {'127.0.0.1', '0.0.0.0', '::1', '::'} else HOST}:{PORT}"
 FRONTEND_URL = env.text("FRONTEND_URL").rstrip("/")
 
 
@@ -37,6 +36,9 @@ if not ALLOWED_HOSTS:
     raise ImproperlyConfigured(
         "ALLOWED_HOSTS is not set. Production needs the host names it answers to, comma-separated."
     )
+
+_LOCAL_NAME = "localhost" if HOST in {"127.0.0.1", "0.0.0.0", "::1", "::"} else HOST
+OWN_URL = f"http://{_LOCAL_NAME}:{PORT}" if IS_LOCAL else f"https://{ALLOWED_HOSTS[0].lstrip('.')}"
 
 INSTALLED_APPS = [
     "daphne",  # first: it brings an asynchronous `runserver`
@@ -197,6 +199,7 @@ RUNNER_CONCURRENCY = env.integer("RUNNER_CONCURRENCY", least=1)
 RUNNER_DRAIN_SECONDS = env.integer("RUNNER_DRAIN_SECONDS")
 TOOL_ROUNDS, TOOL_CALLS_PER_ROUND = 8, 4
 TOOL_APPROVAL = env.choice("TOOL_APPROVAL", "required", "auto")
+FAILPOINTS = env.chances("FAILPOINTS")
 
 LIMIT_SENDS, LIMIT_IMPORTS = env.rate("LIMIT_SENDS"), env.rate("LIMIT_IMPORTS")
 LIMIT_RUNS_PER_USER = env.integer("LIMIT_RUNS_PER_USER", least=1)

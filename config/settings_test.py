@@ -4,9 +4,7 @@ import os
 
 from config.env import BASE_DIR, VARIABLES
 
-for _name in VARIABLES:
-    os.environ.pop(_name, None)
-os.environ |= {
+os.environ |= dict.fromkeys(VARIABLES, "") | {  # set to nothing, so that no `.env` speaks up
     "APP_ENV": "local",
     "DATA_DIR": os.environ.get("TEST_DATA_DIR", str(BASE_DIR / ".data-test")),
     "SECRET_KEY": "only-for-tests-" + "0123456789" * 5,

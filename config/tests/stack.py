@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.services import get_or_make_user, open_session
-from config.env import BASE_DIR
+from config.env import BASE_DIR, VARIABLES
 from config.live import log_key
 from config.redis import client as redis_client
 from config.tests.outside import Outside
@@ -61,6 +61,9 @@ class Stack:
     def send_signal(self, name: str, number: signal.Signals) -> None:
         self._processes[name].send_signal(number)
 
+    def wait_for_exit(self, name: str) -> None:
+        self._processes[name].wait(30)
+
     def stop(self) -> None:
         for process in self._processes.values():
             process.terminate()
@@ -71,7 +74,7 @@ class Stack:
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of a process on the test database, with the outside world in place."""
         database = connection.settings_dict
-        return {
+        return dict.fromkeys(VARIABLES, "") | {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
             "DJANGO_SETTINGS_MODULE": "config.tests.stack_settings",

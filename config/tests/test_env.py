@@ -155,6 +155,19 @@ def test_it_refuses_a_choice_that_is_not_offered(monkeypatch: pytest.MonkeyPatch
         env.choice("VISIBILITY", "workspace", "private")
 
 
+@pytest.mark.parametrize(("value", "seconds"), [("7/s", 1), ("7/m", 60), ("7/h", 3600), ("7/d", 86_400)])
+def test_it_reads_rates(monkeypatch: pytest.MonkeyPatch, value: str, seconds: int):
+    monkeypatch.setenv("LIMIT_SENDS", value)
+    assert tuple(env.rate("LIMIT_SENDS")) == (7, seconds)
+
+
+@pytest.mark.parametrize("value", ["7", "7/w", "/m", "-7/m", "7/m/s", "many"])
+def test_it_refuses_a_rate_that_is_none(monkeypatch: pytest.MonkeyPatch, value: str):
+    monkeypatch.setenv("LIMIT_SENDS", value)
+    with pytest.raises(ImproperlyConfigured, match="LIMIT_SENDS must be a rate like 600/m"):
+        env.rate("LIMIT_SENDS")
+
+
 def test_it_reads_lists_and_pairs(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ALLOWED_HOSTS", " a.example, b.example,, ")
     assert env.words("ALLOWED_HOSTS") == ["a.example", "b.example"]

@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import User
 from config import throttle
 from config.exceptions import Conflict, TooMany
+from config.failpoints import failpoint
 from config.live import WAKE_CHANNEL, Entry, first_seq, log_key
 from config.redis import client
 from conversations.models import Conversation, Run

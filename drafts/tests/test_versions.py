@@ -240,11 +240,11 @@ def test_edits_at_once_are_numbered_without_gaps(stack: Stack) -> None:
     member = stack.client()
     conversation = member.imported()
     path = f"/api/conversations/{conversation}/project-draft"
+    members = [stack.client(f"person{thread}@example.org") for thread in range(THREADS)]
 
     def edit_often(thread: int) -> list[int]:
-        mine = stack.client(f"person{thread}@example.org")
         bodies = [{"title": f"Thread {thread} edit {number}", "description": "D"} for number in range(EDITS)]
-        return [mine.patch(path, body).status_code for body in bodies]
+        return [members[thread].patch(path, body).status_code for body in bodies]
 
     with ThreadPoolExecutor(THREADS) as pool:
         statuses = sum(pool.map(edit_often, range(THREADS)), [])
