@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Exists, Model, OuterRef, QuerySet, TextField
 from django.http import HttpRequest
 
-from accounts.models import MEMBER, OPERATOR, LoginLink, ServiceKey, User, UserSession
+from accounts.models import MEMBER, OPERATOR, IdempotencyRecord, LoginLink, ServiceKey, User, UserSession
 
 SHOWN_CHARACTERS = 10_000
 EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -133,6 +133,16 @@ class LoginLinkAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
     joined = ["user"]
     readonly_fields = ["user", "created_at", "expires_at", "used_at"]
+
+
+@admin.register(IdempotencyRecord)
+class IdempotencyRecordAdmin(HistoryAdmin):
+    list_display = ["id", "user", "key", "created_at"]
+    search_fields = ["key", "user__email"]
+    ordering = ["-id"]
+    joined = ["user"]
+    deferred = ["outcome"]
+    readonly_fields = ["user", "key", "request_hash", "created_at"]
 
 
 @admin.register(ServiceKey)

@@ -8,7 +8,7 @@ from django.db.models.functions import Left
 from django.http import HttpRequest
 
 from accounts.admin import HistoryAdmin
-from chat.models import ChatMessage, ChatSummary, FileAttachment
+from chat.models import ChatMessage, ChatMessageRevision, ChatSummary, FileAttachment
 from conversations.admin import BIG_IN_CONVERSATION, BIG_IN_RUN, beneath
 
 BEGINNING_CHARACTERS = 80
@@ -45,6 +45,17 @@ class ChatMessageAdmin(HistoryAdmin):
     @admin.display(ordering="project_draft__conversation__title")
     def conversation(self, message: ChatMessage) -> str:
         return str(message.project_draft.conversation)
+
+
+@admin.register(ChatMessageRevision)
+class ChatMessageRevisionAdmin(HistoryAdmin):
+    list_display = ["id", "chat_message_id", "model", "written_at", "created_at"]
+    search_fields = ["chat_message__sent_by_user__email"]
+    ordering = ["-id"]
+    joined = ["chat_message", "run"]
+    deferred = ["content", "chat_message__content", *beneath("run", BIG_IN_RUN)]
+    readonly_fields = ["chat_message", "model", "prompt_version", "run", "written_at", "created_at"]
+    excerpts = ["content"]
 
 
 @admin.register(ChatSummary)

@@ -1,5 +1,6 @@
 """What a model is told in a chat turn (contract.md 4.5), cut to its window."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from integrations.llm.messages import ChatRequest, Message, text_message
 from llmconfig.models import LLMModel, PromptType
 from llmconfig.services import active_prompt, choose_model, fill
 
-DRAFT_SHARE, ORIGINAL_SHARE = 0.4, 0.6  # at most so much of what is left: the draft first, then the imported chat
+DRAFT_SHARE, ORIGINAL_SHARE, MEMORIES_SHARE = 0.4, 0.6, 0.3  # at most so much of what is left, in this order
 MESSAGE_OVERHEAD = 16  # characters that a message costs beside its text
 
 
@@ -40,7 +41,7 @@ def load_turn(run: Run) -> Turn:
         raise Invalid(f"This message is longer than {model.label} can read at once.", code="context_too_long")
     system = _system(prompt.text, draft, room)
     room -= len(system) - len(prompt.text)
-    earlier = _fitting(_history(draft, before=question.sequence_number), room)
+    earlier = _earlier(draft, before=question.sequence_number, room=room)
     request = ChatRequest(
         model=model.model_id,
         messages=(text_message("system", system), *earlier, text_message("user", question.content)),
@@ -60,13 +61,16 @@ def _system(template: str, draft: ProjectDraft, room: int) -> str:
     version = draft.active_version
     title, text = (version.title, version.description) if version else ("", "")
     text = cut_middle(text, int(room * DRAFT_SHARE))
-    original = cut_middle(_original(draft.conversation), int((room - len(text)) * ORIGINAL_SHARE))
+    room -= len(text)
+    original = cut_middle(_original(draft.conversation), int(room * ORIGINAL_SHARE))
+    room -= len(original)
+    memories = cut_middle(_memories(draft.conversation), int(room * MEMORIES_SHARE))
     values = {
         "current_project_draft": (
             f"<current_draft>\n<title>{title}</title>\n<description>{text}</description>\n</current_draft>"
         ),
         "original_conversation_summary": f"<imported_conversation>\n{original}\n</imported_conversation>",
-        "memories_context": _memories(draft.conversation),
+        "memories_context": memories,
     }
     return fill(template, values)
 
@@ -83,24 +87,27 @@ def _memories(conversation: Conversation) -> str:
     return "\n".join(f"{number}. {hit.get('memory', '')}" for number, hit in enumerate(hits, 1)) or "(none)"
 
 
-def _history(draft: ProjectDraft, *, before: int) -> list[Message]:
-    """Earlier messages in order; those that a rolling summary covers are replaced by it."""
+def _earlier(draft: ProjectDraft, *, before: int, room: int) -> list[Message]:
+    """Earlier messages in order, the newest that fit; those that a rolling summary covers are replaced by it."""
     rows = ChatMessage.objects.filter(project_draft=draft, sequence_number__lt=before).order_by("sequence_number")
     summary = ChatSummary.objects.filter(conversation_id=draft.conversation_id).exclude(summary="").first()
-    start = [text_message("user", f"Summary of our chat so far: {summary.summary}")] if summary else []
-    if summary:
-        rows = rows.filter(pk__gt=summary.latest_message_id)
-    return start + [
-        text_message("assistant" if row.role == ChatMessage.Role.ASSISTANT else "user", row.content) for row in rows
-    ]
+    if summary is None:
+        return _fitting(rows, room)
+    start = text_message("user", f"Summary of our chat so far: {cut_middle(summary.summary, room)}")
+    return [start, *_fitting(rows.filter(pk__gt=summary.latest_message_id), room - _size(start))]
 
 
-def _fitting(messages: list[Message], room: int) -> list[Message]:
+def _fitting(rows: Iterable[ChatMessage], room: int) -> list[Message]:
     """The newest messages that fit into `room` characters, in order."""
     kept: list[Message] = []
-    for message in reversed(messages):
-        room -= len(message.text) + MESSAGE_OVERHEAD
+    for row in reversed(list(rows)):
+        message = text_message("assistant" if row.role == ChatMessage.Role.ASSISTANT else "user", row.content)
+        room -= _size(message)
         if room < 0:
             break
         kept.append(message)
     return kept[::-1]
+
+
+def _size(message: Message) -> int:
+    return len(message.text) + MESSAGE_OVERHEAD

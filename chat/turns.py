@@ -17,6 +17,7 @@ from chat.context import Turn, load_turn
 from chat.events import ProjectUpdated, ReasoningTold, ToolCallTold, terminal_of
 from chat.progress import Progress
 from chat.tools import TOOLS, ToolResult, execute_tool, parse_arguments
+from config.failpoints import failpoint
 from conversations.models import Run
 from conversations.runs.context import RunContext
 from conversations.runs.events import ApprovalRequired, Event, Status, UsageTold
@@ -144,6 +145,7 @@ async def _call_tool(context: RunContext, turn: Turn, call: ToolCall, key: str) 
     result = await context.db(execute_tool, context.run, turn.draft, call.name, arguments, key)
     if result is None:
         return None
+    failpoint("after_tool")
     context.tell(ToolCallTold(call.name, arguments or {}, result.status, result.text))
     if result.status == "succeeded":
         context.tell(await context.db(ProjectUpdated.of, turn.draft.pk))

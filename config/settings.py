@@ -216,5 +216,6 @@ LOGGING = {
     "loggers": {
         name: {"level": LOG_LEVEL}
         for name in ("accounts", "chat", "config", "conversations", "drafts", "integrations", "llmconfig", "search")
-    },
+    }
+    | {"django.request": {"level": "ERROR"}},  # a refusal is no news, and its path may hold a sign-in link
 }

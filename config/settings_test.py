@@ -6,7 +6,8 @@ from config.env import BASE_DIR, VARIABLES
 
 os.environ |= dict.fromkeys(VARIABLES, "") | {  # set to nothing, so that no `.env` speaks up
     "APP_ENV": "local",
-    "DATA_DIR": os.environ.get("TEST_DATA_DIR", str(BASE_DIR / ".data-test")),
+    "DATA_DIR": os.environ.get("TEST_DATA_DIR", str(BASE_DIR / ".data-test"))
+    + os.environ.get("PYTEST_XDIST_WORKER", ""),
     "SECRET_KEY": "only-for-tests-" + "0123456789" * 5,
     "LOG_LEVEL": "WARNING",
 }

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
+from config.failpoints import failpoint
 from conversations import services as conversations
 from conversations.models import Run
 from conversations.runs import lifecycle
@@ -110,6 +111,7 @@ class ImportHandler:
             return "updated"
         await context.db(refuse_too_long, context.run, chat)
         context.run = await context.db(store, context.run, chat)
+        failpoint("after_store")
         return "stored"
 
     def interrupted(self, run: Run, text: str, reason: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from config.api.fields import StrictBooleanField, StrictCharField, StrictIntegerField
+from config.api.ids import MOST
 from config.limits import DESCRIPTION_CHARACTERS, DRAFT_TITLE_CHARACTERS, IMPORT_BYTES
 from drafts.models import DraftVersion, ProjectDraft
 
@@ -75,7 +76,7 @@ class ImportFileSerializer(ModelChoiceSerializer):
     file = serializers.FileField(required=False, allow_empty_file=True)
     accept_summarization = serializers.BooleanField(default=False)
     duplicate_resolution = serializers.ChoiceField(RESOLUTIONS, default="create_new")
-    target_conversation_id = serializers.IntegerField(required=False)
+    target_conversation_id = serializers.IntegerField(required=False, min_value=1, max_value=MOST)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)

@@ -30,7 +30,7 @@ def draft(alice: User) -> ProjectDraft:
 
 
 def asked(draft: ProjectDraft, question: str = "The question", **payload: Any) -> ChatRequest:
-    return load_turn(make_turn(draft, question, state=Run.State.RUNNING, payload=payload)).request
+    return load_turn(make_turn(draft, question, payload=payload)).request
 
 
 def system_of(request: ChatRequest) -> str:
@@ -49,7 +49,7 @@ def window(model_id: str) -> int:
 
 
 def rewrite(draft: ProjectDraft, description: str) -> None:
-    DraftVersion.objects.filter(pk=draft.active_version_id).update(description=description)
+    DraftVersion.objects.filter(project_draft=draft).update(description=description)
 
 
 def import_again(draft: ProjectDraft, *texts: str) -> None:
@@ -143,7 +143,7 @@ def test_inserted_text_is_taken_as_it_is(draft: ProjectDraft, text: str) -> None
 
 
 @pytest.mark.parametrize("model", ["gpt-3.5-turbo", "gpt-4", "gpt-4o"])
-@pytest.mark.parametrize("huge", ["draft", "import", "history", "memories", "all"])
+@pytest.mark.parametrize("huge", ["draft", "import", "history", "summary", "memories", "all"])
 def test_it_fits_the_window_however_much_there_is(draft: ProjectDraft, model: str, huge: str) -> None:
     length = 2 * window(model)
     if huge in {"draft", "all"}:
@@ -155,10 +155,12 @@ def test_it_fits_the_window_however_much_there_is(draft: ProjectDraft, model: st
             make_turn(draft, f"Question {number} " + "q" * (length // 20), "a" * (length // 20))
     if huge in {"memories", "all"}:
         Memory.objects.create(conversation=draft.conversation, memories=[{"memory": "m" * (length // 10)}] * 10)
+    if huge in {"summary", "all"}:
+        ChatSummary.objects.create(conversation=draft.conversation, summary="s" * length, latest_message_id=0)
     request = asked(draft, "The question", llm_provider="openai", llm_model=model)
     assert size(request) <= window(model)
     assert request.messages[-1].text == "The question"
-    if huge != "history":
+    if huge not in {"history", "summary"}:
         assert system_of(request).count("are left out here.") >= 1
     if huge == "import":
         assert "The last word." in system_of(request)

@@ -96,12 +96,8 @@ def test_it_shows_the_files_of_a_message(alices: Client, draft: ProjectDraft) ->
     assert answer["attachments"] == []
 
 
-@pytest.mark.parametrize(
-    ("state", "code"), [(Run.State.CANCELLED, ""), (Run.State.FAILED, "provider_interrupted")]
-)
-def test_it_says_of_a_partial_answer_why_it_ended(
-    alices: Client, draft: ProjectDraft, state: str, code: str
-) -> None:
+@pytest.mark.parametrize(("state", "code"), [(Run.State.CANCELLED, ""), (Run.State.FAILED, "provider_interrupted")])
+def test_it_says_of_a_partial_answer_why_it_ended(alices: Client, draft: ProjectDraft, state: str, code: str) -> None:
     make_turn(draft, "A question", "Half an ans", state=state, error_code=code)
     answer = history(alices, draft)[1]
     assert answer["content"] == "Half an ans"

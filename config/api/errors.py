@@ -237,5 +237,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's `handler500`, called while the exception is being handled: a lost database is still told as such."""
-    fault = Described(500, "server_error", "The server met a fault of its own.")
-    return _response(describe(sys.exception()) or fault, request)
+    if expected := describe(sys.exception()):
+        response = _response(expected, request)
+        response._has_been_logged = True  # type: ignore[attr-defined]  # in a line; Django would add a traceback
+        return response
+    return _response(Described(500, "server_error", "The server met a fault of its own."), request)

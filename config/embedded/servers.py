@@ -116,7 +116,7 @@ class Postgres(Server):
         "log_min_error_statement=panic",  # people's words stay out of the log
         "log_error_verbosity=terse",
     )
-    _THROWAWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+    _THROWAWAY = ("fsync=off", "full_page_writes=off")  # a killed server loses nothing, a crashed machine may
 
     def command(self, folder: str) -> list[str]:
         options = self._OPTIONS + (self._THROWAWAY if self.throwaway else ())

@@ -51,9 +51,7 @@ def api_routes() -> list[Route]:
 def api_paths() -> dict[str, list[str]]:
     """The methods of each path under `/api/`."""
     patterns = _patterns(get_resolver().url_patterns, "/")
-    return {
-        PARAMETER.sub(r"{\1}", path): _methods(pattern) for path, pattern in patterns if path.startswith("/api/")
-    }
+    return {PARAMETER.sub(r"{\1}", path): _methods(pattern) for path, pattern in patterns if path.startswith("/api/")}
 
 
 def _patterns(entries: list[Any], prefix: str) -> Iterator[tuple[str, URLPattern]]:

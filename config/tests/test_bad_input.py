@@ -15,6 +15,7 @@ from drf_spectacular.generators import SchemaGenerator
 from accounts.models import User
 from config.tests.api_routes import BODY, METHODS, Route, api_paths, api_routes, check_refused, row_counts, send
 from config.tests.making import make_conversation, make_draft, make_run, make_turn
+from config.tests.stack import Stack
 from conversations.models import Run
 from llmconfig.models import LLMModel
 
@@ -81,7 +82,7 @@ WITH_BODY = [route for route in ROUTES if body_schema(DOCUMENT, route)]
 REQUIRING = [route for route in WITH_BODY if (body_schema(DOCUMENT, route) or {}).get("required")]
 
 
-def each(routes: list[Route]) -> Any:
+def each(routes: list[Route]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("route", routes, ids=str)
 
 
@@ -114,7 +115,8 @@ def test_it_refuses_other_methods(alices: Client, path: str, methods: list[str])
 
 @each(WITH_BODY)
 @pytest.mark.parametrize(
-    "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", "application/jsonx", "json", ""]
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "application/xml", "application/jsonx", "json", ""],
 )
 def test_it_refuses_other_content_types(
     alices: Client, ids: dict[str, Any], refused: Any, route: Route, content_type: str
@@ -174,12 +176,13 @@ def test_it_refuses_members_of_another_type(refused: Any, route: Route) -> None:
     schema = body_schema(DOCUMENT, route)
     assert schema
     body = valid_body(schema)
-    wrong = [5, 1.5, True, None, ["text"], {"text": "text"}]
+    no_text: list[Any] = [5, 1.5, True, None, ["text"], {"text": "text"}]
+    no_number: list[Any] = ["text", None, {"id": 1}, [[]], ["abc"], [1.5], [None], HUGE, -HUGE, 1e300]
     for name in texts(schema):
-        for value in wrong:
+        for value in no_text:
             refused(route, 422, body=body | {name: value})
     for name in set(schema["properties"]) - set(texts(schema)):
-        for value in ("text", None, {"id": 1}, [[]], ["abc"], [1.5], [None], HUGE, -HUGE, 1e300):
+        for value in no_number:
             refused(route, 422, body=body | {name: value})
 
 
@@ -206,6 +209,14 @@ def _twice(body: dict[str, Any], name: str) -> bytes:
 def test_it_refuses_a_body_of_very_many_members(refused: Any, route: Route) -> None:
     body = b"{" + b",".join(b'"%d":1' % number for number in range(150_000)) + b"}"
     assert len(refused(route, 422, body=body).get("errors", [])) <= 50
+
+
+def test_it_refuses_a_million_members_at_the_door(stack: Stack) -> None:
+    body = b"{" + b",".join(b'"%d":1' % number for number in range(1_000_000)) + b"}"
+    answer = stack.client().http.patch(
+        "/api/conversations/1", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
 @each([route for route in WITH_BODY if "llm_model" in (body_schema(DOCUMENT, route) or {})["properties"]])
@@ -249,5 +260,10 @@ def test_it_is_not_brought_down_by_a_query_or_a_header(alices: Client, ids: dict
     queries = [f"?{name}={value}" for name in ("limit", "state", "dialect", "after") for value in BAD_VALUES]
     for query in [*queries, "?" + "&" * 5000, "?%", "?" + "a=1&" * 2000]:
         assert send(alices, route, ids, body=b"[]", query=query).status_code < 500
-    for value in ("9" * 5000, f"{ids['run_id']}:{'9' * 5000}", "\x00:1", "\ud83d:1".encode("utf-8", "replace").decode()):
+    for value in (
+        "9" * 5000,
+        f"{ids['run_id']}:{'9' * 5000}",
+        "\x00:1",
+        "\ud83d:1".encode("utf-8", "replace").decode(),
+    ):
         assert send(alices, route, ids, body=b"[]", headers={"Last-Event-ID": value}).status_code < 500

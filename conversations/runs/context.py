@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import close_old_connections
 
+from config.failpoints import failpoint
 from config.live import Entry, first_seq
 from conversations.models import Run
 from conversations.runs import lifecycle
@@ -109,6 +110,7 @@ class RunContext:
         self.is_ending = True
         ending = Ending(state=state, seq=self._seq + 1, text=self.text, usage=self.usage, **details)
         self.finished = await self.db(lifecycle.finish, self.run, ending, write)
+        failpoint("after_finish")  # committed, but nobody was told
         # By reference: the row tells how it ended. The name only has to be a terminal one.
         self._append_raw("done", b"")
 

@@ -124,7 +124,10 @@ def ring(message: str) -> None:
 def claim(kinds: Collection[str], most: int) -> list[Run]:
     """Takes up to `most` runs that nobody works on, the oldest first."""
     parameters = {"lease": settings.RUN_LEASE_SECONDS, "kinds": list(kinds), "most": most}
-    return list(Run.objects.raw(CLAIM, parameters))
+    runs = list(Run.objects.raw(CLAIM, parameters))
+    if runs:
+        failpoint("after_claim")
+    return runs
 
 
 def keep(held: Iterable[Held]) -> dict[UUID, bool]:
@@ -142,8 +145,10 @@ def checkpoint(run: Run, **values: Any) -> None:
     """Stores how far a run has come; that is progress, so its tries begin anew. Raises `LostRun`."""
     run.step = run.step | values
     mine = Run.objects.filter(pk=run.pk, fence=run.fence, state=Run.State.RUNNING)
+    failpoint("before_checkpoint")
     if not mine.update(step=run.step, tries=0):
         raise LostRun
+    failpoint("after_checkpoint")
 
 
 def release(run: Run) -> None:
@@ -169,6 +174,7 @@ def finish(run: Run, ending: Ending, write: Callable[[Run], dict[str, Any]]) -> 
     row = lock_run(run)
     result = write(row)
     _end(row, ending, result)
+    failpoint("before_finish")  # everything is written, nothing committed
     return row
 
 

@@ -32,7 +32,9 @@ def edit(client: Client, draft: ProjectDraft, **body: Any) -> Any:
 
 
 def numbers(draft: ProjectDraft) -> list[int]:
-    return list(DraftVersion.objects.filter(project_draft=draft).values_list("version_number", flat=True).order_by("pk"))
+    return list(
+        DraftVersion.objects.filter(project_draft=draft).values_list("version_number", flat=True).order_by("pk")
+    )
 
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -222,7 +224,7 @@ def test_a_failure_is_told_only_in_an_untouched_placeholder(alice: User) -> None
 
 def test_a_tool_call_that_is_repeated_takes_effect_once(alice: User, draft: ProjectDraft) -> None:
     run = make_run(alice, draft.conversation, state=Run.State.RUNNING)
-    texts = {"title": "By a tool", "description": "D", "user": alice}
+    texts: dict[str, Any] = {"title": "By a tool", "description": "D", "user": alice}
     first = services.add_version(draft=draft, run=run, tool_call="0.0", **texts)
     services.edit(user=alice, conversation_id=draft.conversation_id, title="Meanwhile", description="D")
     assert services.add_version(draft=draft, run=run, tool_call="0.0", **texts) == first

@@ -1,0 +1,151 @@
+"""Members at work: they import chats, talk about the drafts, edit, stop, approve and have answers written again."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from bench.chaos.client import JSON, Client
+from bench.chaos.ledger import Ledger, Told
+
+MODEL = {"llm_provider": "openai", "llm_model": "gpt-4o"}
+SHARES = {
+    "plain": 58, "tool": 14, "cancelled": 10, "edited": 8, "bell": 4, "regenerated": 3, "cut": 3
+}  # fmt: skip
+TURNS_PER_IMPORT = 10
+
+
+class Member:
+    """One member, one thing at a time, until `is_enough`."""
+
+    def __init__(self, client: Client, is_enough: Callable[[], bool], *, pace: str = "delay_ms=4") -> None:
+        self._client = client
+        self._ledger = client.ledger
+        self._is_enough = is_enough
+        self._pace = pace
+
+    async def work(self) -> None:
+        while not self._is_enough():
+            conversation = await self.import_chat()
+            for _ in range(TURNS_PER_IMPORT):
+                if conversation is None or self._is_enough():
+                    break
+                await self._turn(conversation)
+
+    async def import_chat(self) -> int | None:
+        """The conversation's id; None if the import failed."""
+        tag = self._ledger.tag()
+        if tag % 2:
+            text = f"# Chat {tag}\n\nUser: What is {tag}?\n\nAssistant: A number."
+            told = self._ledger.open(Told("import", message=f"Chat {tag}"))
+            await self._client.start(told, "/api/conversations/import-file", {"text": text})
+        else:
+            share = str(uuid.UUID(int=tag))
+            told = self._ledger.open(Told("import", message=f"https://chatgpt.com/share/{share}"))
+            body = MODEL | {"url": told.message, "accept_summarization": False, "duplicate_resolution": "prompt"}
+            await self._client.start(told, "/api/conversations/import", body)
+        if told.end and told.end["type"] == "done":
+            told.conversation = int(told.end["conversation"]["id"])
+        return told.conversation
+
+    async def _turn(self, conversation: int) -> None:
+        kind = random.choices(list(SHARES), list(SHARES.values()))[0]
+        if kind == "regenerated":
+            await self.say(conversation, "")
+            told = self._ledger.open(Told("regenerate", conversation=conversation))
+            await self._client.start(told, f"{_chat(conversation)}/regenerate", {})
+            return
+        words, versions = {"tool": "update the draft", "bell": "ring the bell"}, {"tool": "Tool", "bell": "Rung"}
+        told = self._told(conversation, words.get(kind, ""))
+        if kind in versions:
+            told.version = f"{versions[kind]} {told.message.split()[0][1:]}" + (" times" if kind == "bell" else "")
+        if kind == "cut":
+            told.message += " [[cut_after=3]]"
+        async with _meanwhile(self._beside(kind, told)):
+            await self._send(told)
+
+    async def say(self, conversation: int, words: str) -> Told:
+        told = self._told(conversation, words)
+        await self._send(told)
+        return told
+
+    def _told(self, conversation: int, words: str) -> Told:
+        length = random.randint(6, 40)
+        message = f"#{self._ledger.tag()} [[words={length} {self._pace}]] {words}".strip()
+        return self._ledger.open(Told("send", message=message, conversation=conversation))
+
+    async def _send(self, told: Told) -> None:
+        path = f"{_chat(told.conversation)}/stream"
+        await self._client.start(told, path, MODEL | {"message": told.message, "attachment_ids": []})
+
+    async def _beside(self, kind: str, told: Told) -> None:
+        """What the member does while the answer is being written."""
+        if kind == "cancelled":
+            await _until(lambda: bool(told.run_id))
+            await asyncio.sleep(random.uniform(0, 0.4))
+            await self._expect({202}, "POST", f"/api/runs/{told.run_id}/cancel")
+        elif kind == "edited":
+            await asyncio.sleep(random.uniform(0, 0.4))
+            await self._edit(told)
+        elif kind == "bell":
+            await self._decide(told)
+
+    async def _edit(self, told: Told) -> None:
+        """A second time might be a second version, so that it is sent once only."""
+        title = f"Edit {self._ledger.tag()}"
+        path = f"/api/conversations/{told.conversation}/project-draft"
+        self._ledger.edits[title] = False
+        status = await self._client.ask_once("PATCH", path, {"title": title, "description": f"About {title}."})
+        self._ledger.edits[title] = status == 200
+        if status not in (200, None):
+            self._ledger.odd[f"PATCH {status}"] += 1
+
+    async def _decide(self, told: Told) -> None:
+        """Answers each question of the run; 409 is an answer to one that is settled."""
+        while True:
+            await _until(lambda: bool(told.question))
+            question, told.question = told.question, ""
+            body = {"approve": random.random() < 0.8}
+            await self._expect({200, 409}, "POST", f"/api/runs/{told.run_id}/approve", body, key=question)
+
+    async def _expect(self, statuses: set[int], method: str, path: str, body: JSON | None = None, **more: Any) -> None:
+        status, answer = await self._client.ask(method, path, body, **more)
+        if status not in statuses:
+            self._ledger.odd[f"{method} {status} {str(answer)[:120]}"] += 1
+
+
+async def crowd(
+    urls: list[str], cookies: list[str], ledger: Ledger, is_enough: Callable[[], bool], seconds: float
+) -> None:
+    """Members at work all at once. Whoever is not ready after `seconds` leaves in the middle."""
+    clients = [Client(urls, cookie, ledger) for cookie in cookies]
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.gather(*(Member(client, is_enough).work() for client in clients))
+    except TimeoutError:
+        ledger.odd[f"not ready after {seconds:.0f} s"] += 1
+    finally:
+        await asyncio.gather(*(client.close() for client in clients))
+
+
+def _chat(conversation: int | None) -> str:
+    return f"/api/conversations/{conversation}/project-draft/chat"
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - what it waits for comes from many places
+        await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def _meanwhile(work: Any) -> Any:
+    """Does `work` beside the block; what is not finished at its end is given up."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
