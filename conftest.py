@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import setup_databases, teardown_databases
 
@@ -58,15 +58,24 @@ def _processes(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
 @pytest.fixture
 def stack(_processes: Any, django_db_blocker: Any) -> Iterator[Any]:
     """Real web and runner processes on an empty database, with a fake outside world: see `config.tests.stack`."""
-    from config.tests.stack import empty_database
+    from config.tests.stack import empty_database, wait_until
 
     with django_db_blocker.unblock():
-        connection.close()  # a test before this one may have restarted the server
+        connection.close()
+        wait_until(_database_answers, 30)  # a test before this one may have killed the server
         _processes.start()
         _processes.outside.requests.clear()
         yield _processes
         connection.close()
         empty_database()
+
+
+def _database_answers() -> bool:
+    try:
+        connection.ensure_connection()
+    except OperationalError:
+        return False
+    return True
 
 
 @pytest.fixture

@@ -36,9 +36,8 @@ def load_turn(run: Run) -> Turn:
     model = choose_model(provider=run.payload["llm_provider"], model_id=run.payload["llm_model"])
     question = ChatMessage.objects.get(pk=run.payload["question_id"])
     prompt = active_prompt(prompt_type=PromptType.CHAT)
+    refuse_too_long(model, question.content)
     room = _room(model) - len(prompt.text) - len(question.content)
-    if room < 0:
-        raise Invalid(f"This message is longer than {model.label} can read at once.", code="context_too_long")
     system = _system(prompt.text, draft, room)
     room -= len(system) - len(prompt.text)
     earlier = _earlier(draft, before=question.sequence_number, room=room)
@@ -50,6 +49,12 @@ def load_turn(run: Run) -> Turn:
         options=model.options,
     )
     return Turn(request, model.provider, str(model), prompt.version, draft)
+
+
+def refuse_too_long(model: LLMModel, message: str) -> None:
+    """Raises `Invalid` for a message that exceeds the model's window even without anything beside it."""
+    if _room(model) < len(active_prompt(prompt_type=PromptType.CHAT).text) + len(message):
+        raise Invalid(f"This message is longer than {model.label} can read at once.", code="context_too_long")
 
 
 def _room(model: LLMModel) -> int:

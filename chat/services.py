@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import User
+from chat.context import refuse_too_long
 from chat.models import ChatMessage, FileAttachment
 from config.exceptions import Conflict, NotFound
 from conversations.models import Conversation, Run
@@ -39,6 +40,7 @@ def send_message(
     """
     conversation = lock_for_write(user=user, conversation_id=conversation_id)
     model = choose_model(provider=llm_provider, model_id=llm_model)
+    refuse_too_long(model, message)
     attachments = _unsent(conversation, attachment_ids) if attachment_ids else None
     run = lifecycle.start_run(kind=Run.Kind.CHAT_TURN, user=user, payload={}, conversation=conversation)
     draft = get_or_make_draft(conversation=conversation, user=user)
@@ -65,6 +67,7 @@ def regenerate(*, user: User, conversation_id: int, llm_provider: str = "", llm_
         last = Run.objects.filter(conversation=conversation, kind=Run.Kind.CHAT_TURN).latest("created_at")
         llm_provider, llm_model = last.payload["llm_provider"], last.payload["llm_model"]
     model = choose_model(provider=llm_provider, model_id=llm_model)
+    refuse_too_long(model, question.content)
     run = lifecycle.start_run(kind=Run.Kind.CHAT_TURN, user=user, payload={}, conversation=conversation)
     return _ask(run, question, model)
 

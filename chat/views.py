@@ -7,7 +7,6 @@ from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import current_user
 from accounts.idempotency import answer_once
@@ -22,6 +21,7 @@ from chat.serializers import (
 )
 from config.api.ids import parse_id, parse_uuid
 from config.api.streams import StreamRun, last_event, requested_dialect
+from config.api.views import ViewSet
 from conversations.runs.starting import stream_of
 from conversations.serializers import RunSerializer
 from drafts.serializers import ModelChoiceSerializer

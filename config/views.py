@@ -7,6 +7,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
 from redis.exceptions import RedisError
 
 from config.api.problems import explanation, title
@@ -14,6 +15,7 @@ from config.redis import client
 
 
 @require_safe
+@vary_on_headers("Accept")
 def root(request: HttpRequest) -> HttpResponse:
     """A page for browsers, a word for programs."""
     if request.get_preferred_type(["application/json", "text/html"]) == "text/html":

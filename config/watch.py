@@ -9,6 +9,16 @@ import orjson
 from config.hub import Gone, Hub, Item, Missed, Subscription
 from config.live import Entry, Snapshot
 
+GONE = orjson.dumps(
+    {
+        "type": "error",
+        "message": "This does not exist any more: its conversation was deleted.",
+        "code": "run_gone",
+        "partial": False,
+        "retryable": False,
+        "conversation_id": None,
+    }
+)
 GAP_RETRY_SECONDS, GAP_RETRIES = 0.5, 20
 
 
@@ -56,8 +66,8 @@ class Watch:
 
     async def _told_by(self, item: Item) -> AsyncIterator[list[Entry]]:
         if isinstance(item, Gone):
-            raise LookupError(f"run {self._run_id} is gone")
-        if isinstance(item, Missed):
+            yield [Entry(self._subscription.last + 1, "error", GONE)]
+        elif isinstance(item, Missed):
             async for batch in self._from_log():
                 yield batch
         elif batch := (self._from_snapshot(item) if isinstance(item, Snapshot) else await self._new([item])):

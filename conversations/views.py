@@ -6,13 +6,13 @@ from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import current_user
 from accounts.serializers import MessageSerializer
 from config.api.ids import parse_id, parse_uuid
 from config.api.pagination import limit_offset
 from config.api.streams import StreamRun, last_event, requested_dialect
+from config.api.views import ViewSet
 from config.exceptions import Invalid
 from conversations import services
 from conversations.models import Conversation, DashboardRow, Run

@@ -8,12 +8,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import current_user
 from accounts.idempotency import answer_once
 from config.api.ids import parse_id
 from config.api.parsers import StrictJSONParser
+from config.api.views import ViewSet
 from conversations.runs.starting import stream_of
 from drafts import import_flow, services
 from drafts.serializers import (

@@ -3,8 +3,8 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
+from config.api.views import ViewSet
 from config.exceptions import BadRequest
 from llmconfig import services
 from llmconfig.models import PromptType

@@ -19,8 +19,8 @@ SCENARIOS = {
     "frozen-redis": "let Redis hang under load",
     "idle-streams": "keep streams open that have nothing to tell, with few database connections",
 }
-FULL = {"kills": 1000, "turns": 5000, "imports": 500, "members": 60, "streams": 50, "idle": 300, "freeze": 20.0}
-SHORT = {"kills": 40, "turns": 200, "imports": 20, "members": 30, "streams": 15, "idle": 60, "freeze": 6.0}
+FULL = {"kills": 1000, "turns": 5000, "imports": 500, "members": 30, "streams": 50, "idle": 300, "freeze": 20.0}
+SHORT = {"kills": 40, "turns": 200, "imports": 20, "members": 16, "streams": 15, "idle": 60, "freeze": 6.0}
 ABOUT = {
     "kills": "how many",
     "turns": "chat turns while that happens",

@@ -109,4 +109,4 @@ def _conversations(ledger: Ledger) -> Iterable[str]:
 def _rows(statement: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement)
-        return cursor.fetchall()
+        return list(cursor.fetchall())

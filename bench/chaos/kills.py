@@ -40,9 +40,11 @@ def run(site: Site, given: argparse.Namespace) -> Report:
 
 
 async def _load(site: Site, fleet: Fleet, ledger: Ledger, cookies: list[str], given: argparse.Namespace) -> Killer:
+    turns: int = given.turns
+    imports: int = given.imports
+
     def progress() -> float:
-        turns, imports = ledger.ended(*TURNS) / given.turns, ledger.ended(*IMPORTS) / given.imports
-        return min(turns, imports, 1)
+        return min(ledger.ended(*TURNS) / turns, ledger.ended(*IMPORTS) / imports, 1)
 
     killer = Killer(site, fleet, most=given.kills, progress=progress)
     keeping, killing = asyncio.create_task(fleet.keep()), asyncio.create_task(killer.work())

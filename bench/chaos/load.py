@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -18,19 +18,19 @@ TURNS_PER_IMPORT = 10
 
 
 class Member:
-    """One member, one thing at a time, until `is_enough`."""
+    """One person. `pace` tells the model how to write; without it each answer has another length."""
 
-    def __init__(self, client: Client, is_enough: Callable[[], bool], *, pace: str = "delay_ms=4") -> None:
+    def __init__(self, client: Client, *, pace: str = "") -> None:
         self._client = client
         self._ledger = client.ledger
-        self._is_enough = is_enough
         self._pace = pace
 
-    async def work(self) -> None:
-        while not self._is_enough():
+    async def work(self, is_enough: Callable[[], bool]) -> None:
+        """Does one thing after the other."""
+        while not is_enough():
             conversation = await self.import_chat()
             for _ in range(TURNS_PER_IMPORT):
-                if conversation is None or self._is_enough():
+                if conversation is None or is_enough():
                     break
                 await self._turn(conversation)
 
@@ -72,8 +72,8 @@ class Member:
         return told
 
     def _told(self, conversation: int, words: str) -> Told:
-        length = random.randint(6, 40)
-        message = f"#{self._ledger.tag()} [[words={length} {self._pace}]] {words}".strip()
+        pace = self._pace or f"words={random.randint(6, 40)} delay_ms=4"
+        message = f"#{self._ledger.tag()} [[{pace}]] {words}".strip()
         return self._ledger.open(Told("send", message=message, conversation=conversation))
 
     async def _send(self, told: Told) -> None:
@@ -83,7 +83,7 @@ class Member:
     async def _beside(self, kind: str, told: Told) -> None:
         """What the member does while the answer is being written."""
         if kind == "cancelled":
-            await _until(lambda: bool(told.run_id))
+            await until(lambda: bool(told.run_id))
             await asyncio.sleep(random.uniform(0, 0.4))
             await self._expect({202}, "POST", f"/api/runs/{told.run_id}/cancel")
         elif kind == "edited":
@@ -105,7 +105,7 @@ class Member:
     async def _decide(self, told: Told) -> None:
         """Answers each question of the run; 409 is an answer to one that is settled."""
         while True:
-            await _until(lambda: bool(told.question))
+            await until(lambda: bool(told.question))
             question, told.question = told.question, ""
             body = {"approve": random.random() < 0.8}
             await self._expect({200, 409}, "POST", f"/api/runs/{told.run_id}/approve", body, key=question)
@@ -120,12 +120,19 @@ async def crowd(
     urls: list[str], cookies: list[str], ledger: Ledger, is_enough: Callable[[], bool], seconds: float
 ) -> None:
     """Members at work all at once. Whoever is not ready after `seconds` leaves in the middle."""
-    clients = [Client(urls, cookie, ledger) for cookie in cookies]
     try:
-        async with asyncio.timeout(seconds):
-            await asyncio.gather(*(Member(client, is_enough).work() for client in clients))
+        async with asyncio.timeout(seconds), closing(urls, cookies, ledger) as clients:
+            await asyncio.gather(*(Member(client).work(is_enough) for client in clients))
     except TimeoutError:
         ledger.odd[f"not ready after {seconds:.0f} s"] += 1
+
+
+@asynccontextmanager
+async def closing(urls: list[str], cookies: list[str], ledger: Ledger) -> AsyncIterator[list[Client]]:
+    """A client for each cookie."""
+    clients = [Client(urls, cookie, ledger) for cookie in cookies]
+    try:
+        yield clients
     finally:
         await asyncio.gather(*(client.close() for client in clients))
 
@@ -134,13 +141,13 @@ def _chat(conversation: int | None) -> str:
     return f"/api/conversations/{conversation}/project-draft/chat"
 
 
-async def _until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     while not condition():  # noqa: ASYNC110 - what it waits for comes from many places
         await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
-async def _meanwhile(work: Any) -> Any:
+async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Does `work` beside the block; what is not finished at its end is given up."""
     task = asyncio.create_task(work)
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import multiprocessing
 import os
 import re
@@ -123,6 +124,7 @@ class Surroundings:
 
 def _serve(pipe: Connection, valkey: Path, parent: int) -> None:
     die_with_parent(parent)
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)  # whoever asks may be killed before the answer
     with Model() as model:
         asyncio.run(_obey(pipe, model, Proxy(valkey)))
 

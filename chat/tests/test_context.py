@@ -202,12 +202,12 @@ def test_it_offers_tools_only_to_models_that_take_them(draft: ProjectDraft) -> N
     assert asked(draft).tools == ()
 
 
-def test_a_message_that_is_too_long_fails_with_a_clear_code_and_asks_nobody(stack: Stack) -> None:
+def test_a_message_that_is_too_long_is_refused_and_asks_nobody(stack: Stack) -> None:
     alice = stack.client()
     conversation = alice.imported()
     stack.outside.requests.clear()
-    events = alice.events(chat_path(conversation), said("q" * 7000, llm_model="gpt-3.5-turbo"))
-    assert (events[-1]["type"], events[-1]["code"], events[-1]["partial"]) == ("error", "context_too_long", False)
-    assert "GPT-3.5 Turbo" in events[-1]["message"]
+    answer = alice.post(chat_path(conversation), said("q" * 7000, llm_model="gpt-3.5-turbo"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "context_too_long")
+    assert "GPT-3.5 Turbo" in answer.json()["detail"]
+    assert alice.history(conversation) == []
     assert stack.outside.requests == []
-    assert alice.chat(conversation, "Shorter")[-1]["type"] == "done"

@@ -42,7 +42,8 @@ class Schema(AutoSchema):
         name = _WORD_START.sub("_", view).lower()
         action_map: dict[str, str] = getattr(self.view, "action_map", None) or {}
         action = action_map.get(self.method.lower(), self.method.lower())
-        if Counter(action_map.values())[action] > 1:
+        actions = Counter(name for method, name in action_map.items() if method != "head")  # DRF adds it in passing
+        if actions[action] > 1:
             return f"{name}_{action}_{self.method.lower()}"
         return f"{name}_{action}"
 

@@ -52,6 +52,6 @@ def last_event(request: HttpRequest) -> tuple[str, int]:
     """
     given = request.GET.get("after") or request.headers.get("Last-Event-ID") or "0"
     run_id, _, seq = given.rpartition(":")
-    if not (seq.isascii() and seq.isdecimal() and int(seq) <= MOST_SEQ):
+    if not (seq.isascii() and seq.isdecimal() and len(seq) <= len(str(MOST_SEQ)) and int(seq) <= MOST_SEQ):
         raise Invalid("An event id is `<run>:<number>` or the number alone.", code="invalid_event_id")
     return run_id, int(seq)

@@ -74,22 +74,27 @@ class Stack:
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of a process on the test database, with the outside world in place."""
         database = connection.settings_dict
-        return dict.fromkeys(VARIABLES, "") | {
-            "PATH": os.environ["PATH"],
-            "HOME": os.environ.get("HOME", "/"),
-            "DJANGO_SETTINGS_MODULE": "config.tests.stack_settings",
-            "APP_ENV": "local",
-            "DATA_DIR": str(settings.DATA_DIR),
-            "SECRET_KEY": settings.SECRET_KEY,
-            "POSTGRES_HOST": database["HOST"],
-            "POSTGRES_DB": database["NAME"],
-            "OPENAI_API_KEY": "sk-test",
-            "OPENAI_BASE_URL": self.outside.openai_url,
-            "IMPORT_FETCH_OVERRIDES": f"chatgpt.com={self.outside.share_url}",
-            "RUN_LEASE_SECONDS": "3",
-            "RUNNER_DRAIN_SECONDS": "0",
-            "CORS_ORIGINS": "https://spa.example.org",
-        } | self.more_environment | more
+        return (
+            dict.fromkeys(VARIABLES, "")
+            | {
+                "PATH": os.environ["PATH"],
+                "HOME": os.environ.get("HOME", "/"),
+                "DJANGO_SETTINGS_MODULE": "config.tests.stack_settings",
+                "APP_ENV": "local",
+                "DATA_DIR": str(settings.DATA_DIR),
+                "SECRET_KEY": settings.SECRET_KEY,
+                "POSTGRES_HOST": database["HOST"],
+                "POSTGRES_DB": database["NAME"],
+                "OPENAI_API_KEY": "sk-test",
+                "OPENAI_BASE_URL": self.outside.openai_url,
+                "IMPORT_FETCH_OVERRIDES": f"chatgpt.com={self.outside.share_url}",
+                "RUN_LEASE_SECONDS": "3",
+                "RUNNER_DRAIN_SECONDS": "0",
+                "CORS_ORIGINS": "https://spa.example.org",
+            }
+            | self.more_environment
+            | more
+        )
 
     def _start(self, name: str, arguments: list[str]) -> None:
         process = self._processes.get(name)

@@ -52,8 +52,9 @@ def test_it_names_each_operation_once(document: dict[str, Any]) -> None:
 
 def test_it_is_the_same_document_after_the_routes_were_used(document: dict[str, Any], alices: Client) -> None:
     for route in api_routes():
-        ids = dict.fromkeys(route.parameters, "1")
-        alices.generic(route.method.upper(), route.path(ids), "[]", content_type="application/json")
+        if route.method == "get":
+            answer = alices.get(route.path(dict.fromkeys(route.parameters, "1")))
+            assert answer.status_code != 401
     assert alices.get("/openapi.json").json() == document
 
 

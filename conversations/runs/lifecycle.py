@@ -31,13 +31,15 @@ EXCLUSIVE = {
 }
 
 CLAIM = """
-UPDATE runs SET state = 'running', fence = fence + 1, tries = tries + 1, started_at = coalesce(started_at, now()),
-       lease_until = now() + make_interval(secs => %(lease)s)
-WHERE id IN (
+WITH oldest AS MATERIALIZED (
     SELECT id FROM runs
     WHERE kind = ANY(%(kinds)s) AND (state = 'queued' OR (state = 'running' AND lease_until < now()))
-    ORDER BY created_at FOR UPDATE SKIP LOCKED LIMIT %(most)s
-) RETURNING *
+    ORDER BY created_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
+)
+UPDATE runs SET state = 'running', fence = fence + 1, tries = tries + 1, started_at = coalesce(started_at, now()),
+       lease_until = now() + make_interval(secs => %(lease)s)
+FROM oldest WHERE runs.id = oldest.id
+RETURNING runs.*
 """
 KEEP = """
 UPDATE runs SET lease_until = now() + make_interval(secs => %s), partial = coalesce(held.partial, runs.partial),
@@ -124,7 +126,7 @@ def ring(message: str) -> None:
 def claim(kinds: Collection[str], most: int) -> list[Run]:
     """Takes up to `most` runs that nobody works on, the oldest first."""
     parameters = {"lease": settings.RUN_LEASE_SECONDS, "kinds": list(kinds), "most": most}
-    runs = list(Run.objects.raw(CLAIM, parameters))
+    runs = sorted(Run.objects.raw(CLAIM, parameters), key=lambda run: run.created_at)
     if runs:
         failpoint("after_claim")
     return runs

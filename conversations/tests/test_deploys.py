@@ -86,7 +86,7 @@ def test_it_survives_a_crash_of_the_database(stack: Stack) -> None:
         time.sleep(0.1)
         postgres().kill()
         seen += list(events)
-    wait_until(lambda: statuses[-1:] == [200])
+    wait_until(lambda: statuses[-1:] == [200], 30)
     stop.set()
     looking.join()
     if seen[-1]["type"] != "done":  # the stream may end early; the run does not
@@ -112,4 +112,4 @@ def test_it_says_whether_it_is_ready(stack: Stack) -> None:
     postgres().kill()
     wait_until(lambda: alice.get("/health/ready").json()["database"] == "away", 3)
     assert alice.get("/health").status_code == 200
-    wait_until(lambda: alice.get("/health/ready").status_code == 200)
+    wait_until(lambda: alice.get("/health/ready").status_code == 200, 30)

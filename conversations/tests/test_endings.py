@@ -57,6 +57,7 @@ def test_it_ends_the_stream_of_a_conversation_that_is_deleted(stack: Stack) -> N
         assert alice.http.delete(f"/api/conversations/{conversation}").status_code == 200
         seen += list(events)
     assert len(text_of(seen).split()) < 400
+    assert (seen[-1]["type"], seen[-1]["code"]) == ("error", "run_gone")
     assert alice.get(f"/api/runs/{response.headers['x-run-id']}").status_code == 404
     wait_until(lambda: stack.outside.open_streams == 0, 5)
 

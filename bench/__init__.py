@@ -1,0 +1,1 @@
+"""Benchmarks (`python -m bench`) and chaos (`python -m bench.chaos`): see README.md."""

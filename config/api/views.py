@@ -1,0 +1,16 @@
+"""What every view of the API does before its own work."""
+
+from typing import Any
+
+from rest_framework import viewsets
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+
+
+class ViewSet(viewsets.ViewSet):
+    """DRF's, except that a body is read, and refused if it can't be, also where a view has no use for one."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method not in SAFE_METHODS:
+            _ = request.data
