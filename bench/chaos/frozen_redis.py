@@ -29,7 +29,7 @@ def run(site: Site, given: argparse.Namespace) -> Report:
     """`given`: `freeze` in seconds, `members` at work at once, `seconds` at most."""
     report = Report(f"frozen-redis: Redis hangs for {given.freeze:.0f} s, with {given.members // 2} members at work")
     ledger, cookies = Ledger(), site.cookies(given.members // 2)
-    fleet = Fleet(site, runners=2, webs=2, cold=True)
+    fleet = Fleet(site, runners=2, webs=2, concurrency=given.members, cold=True)
     try:
         fleet.start()
         probes = asyncio.run(_load(site, fleet, ledger, cookies, given))

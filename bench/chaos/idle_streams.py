@@ -34,7 +34,7 @@ def run(site: Site, given: argparse.Namespace) -> Report:
     conversations = _seeded(given.idle)
     ledger, cookies = Ledger(), site.cookies(MEMBERS)
     site.allow_connections(CONNECTIONS)
-    fleet = Fleet(site, runners=1, webs=1, cold=True)
+    fleet = Fleet(site, runners=1, webs=1, concurrency=given.idle, cold=True)
     try:
         fleet.start()
         few, many, probes = asyncio.run(_load(fleet, ledger, cookies, conversations, given.seconds))

@@ -13,6 +13,7 @@ from bench.chaos.report import Report, counted
 from bench.chaos.site import FAILPOINTS, Site
 
 RUNNERS, WEBS = 5, 2
+CONCURRENCY = 8  # few, so that the runs are spread over the runners
 TURNS, IMPORTS = ("send", "regenerate"), ("import",)
 
 
@@ -20,7 +21,7 @@ def run(site: Site, given: argparse.Namespace) -> Report:
     """`given`: `kills`, `turns` and `imports` at least, `members` at work at once, `seconds` at most."""
     report = Report(f"kills: {given.kills} kills over {given.turns} chat turns and {given.imports} imports")
     ledger, cookies = Ledger(), site.cookies(given.members)
-    fleet = Fleet(site, runners=RUNNERS, webs=WEBS, cold=False)
+    fleet = Fleet(site, runners=RUNNERS, webs=WEBS, concurrency=CONCURRENCY, cold=False)
     began = time.monotonic()
     try:
         fleet.start()

@@ -20,7 +20,6 @@ from config.local import die_with_parent
 from config.tests.stack import RUNNER, UVICORN
 
 START_SECONDS = 60.0
-CONCURRENCY = 400
 MASTER = multiprocessing.get_context("forkserver")
 
 
@@ -51,8 +50,9 @@ class Fleet:
     Processes are forked from one that has everything loaded, unless `cold`: then they are started as in production.
     """
 
-    def __init__(self, site: Site, *, runners: int, webs: int, cold: bool) -> None:
+    def __init__(self, site: Site, *, runners: int, webs: int, concurrency: int, cold: bool) -> None:
         self._site = site
+        self._concurrency = concurrency  # of each runner
         self._cold = cold
         self.runners = [Slot(0) for _ in range(runners)]
         self.webs = [Slot(_free_port()) for _ in range(webs)]
@@ -125,7 +125,7 @@ class Fleet:
     def _fork(self, slot: Slot) -> None:
         from bench.chaos import preloaded
 
-        arguments = (self._site.log, slot.port) if slot.port else (self._site.log, CONCURRENCY)
+        arguments = (self._site.log, slot.port) if slot.port else (self._site.log, self._concurrency)
         target = preloaded.run_web if slot.port else preloaded.run_runner
         process = MASTER.Process(target=target, args=arguments, daemon=True)
         process.start()
@@ -138,7 +138,7 @@ class Fleet:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=BASE_DIR,
-                env=os.environ | self._site.environment(),
+                env=os.environ | self._site.environment() | {"RUNNER_CONCURRENCY": str(self._concurrency)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

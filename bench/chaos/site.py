@@ -83,7 +83,6 @@ class Site:
             "LIMIT_SENDS": "1000000/m",
             "LIMIT_IMPORTS": "1000000/m",
             "RUN_LEASE_SECONDS": str(LEASE_SECONDS),
-            "RUNNER_CONCURRENCY": "400",
             "RUNNER_DRAIN_SECONDS": "0",
             "LOG_LEVEL": "WARNING",
             "FAILPOINTS": chances,

@@ -17,7 +17,7 @@ def run(site: Site, given: argparse.Namespace) -> Report:
     """`given`: `streams` at once, `seconds` at most."""
     report = Report(f"web: kill -9 of the only web process under {given.streams} streams")
     ledger, cookies = Ledger(), site.cookies(given.streams)
-    fleet = Fleet(site, runners=1, webs=1, cold=True)
+    fleet = Fleet(site, runners=1, webs=1, concurrency=given.streams, cold=True)
     try:
         fleet.start()
         watched = asyncio.run(_load(fleet, ledger, cookies, given.seconds))

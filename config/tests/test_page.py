@@ -181,18 +181,40 @@ def test_it_keeps_what_was_written_when_it_is_told_to_stop(opened: Opened, stack
     opened.say("[[words=500 delay_ms=40]]")
     expect(opened(".message.live")).to_contain_text("w5")
     opened("#chat-stop").click()
-    expect(opened(".message.assistant .note")).to_have_text("Stopped. This is what had been written.")
+    expect(opened(".message.assistant .note")).to_contain_text("Stopped. This is what had been written.")
     expect(opened(".message.assistant .prose")).to_contain_text("w5")
     expect(opened("#chat-send")).to_be_enabled()
     assert stack.client().history(conversation)[1]["run"]["state"] == "cancelled"
 
 
-def test_it_says_that_there_was_no_answer_and_lets_one_ask_again(opened: Opened) -> None:
-    opened.imported()
-    opened.say("[[status=400]]")
+def test_it_says_that_there_was_no_answer_and_has_it_written_again(opened: Opened, stack: Any) -> None:
+    conversation = opened.imported()
+    stack.outside.refuse_everything = True
+    opened.say("Hello")
     expect(opened("#chat-error")).to_be_visible()
-    opened("#messages").get_by_role("button", name="Ask again").click()
-    expect(opened("#message")).to_have_value("[[status=400]]")
+    stack.outside.refuse_everything = False
+    opened("#messages").get_by_role("button", name="Write it again").click()
+    expect(opened(".message.assistant")).to_contain_text("w4")
+    expect(opened("#messages .note")).to_have_count(0)
+    assert [message["role"] for message in stack.client().history(conversation)] == ["user", "assistant"]
+
+
+def test_it_asks_before_the_model_acts_and_does_what_was_decided(opened: Opened, stack: Any) -> None:
+    conversation = opened.imported()
+    opened.say("Please ring the bell")
+    question = opened(".question")
+    expect(question).to_contain_text("ring the bell")
+    expect(question).to_contain_text('"times": 3')
+    opened.page.reload()
+    expect(question).to_be_visible()
+    question.get_by_role("button", name="Allow").click()
+    expect(opened("#draft-text h2")).to_have_text("Rung 3 times")
+    expect(question).to_have_count(0)
+    opened.say("Please ring the bell again, ring the bell")
+    question.get_by_role("button", name="Refuse").click()
+    expect(opened(".message.assistant")).to_have_count(2)
+    expect(opened("#chat-send")).to_be_visible()
+    assert len(stack.client().versions(conversation)) == 2
 
 
 def test_it_offers_to_write_a_draft_that_failed(opened: Opened) -> None:

@@ -124,7 +124,7 @@ def test_it_finds_that_every_promise_was_kept(ledger: Ledger):
     ("statement", "what"),
     [
         ("UPDATE chat_messages SET content = 'Other' WHERE role = 'user'", "lost messages"),
-        ("UPDATE chat_messages SET content = 'Same'", "doubled messages"),
+        ("UPDATE chat_messages SET content = 'Same', role = 'user', run_id = NULL", "doubled messages"),
         ("UPDATE chat_messages SET content = content || ' '", "texts that differ from what was shown"),
         ("UPDATE runs SET state = 'cancelled'", "endings that differ from what was told"),
         ("UPDATE project_draft_versions SET title = 'First'", "lost or doubled versions"),

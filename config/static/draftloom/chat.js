@@ -28,7 +28,9 @@ export class Chat {
   }
 
   async load() {
-    const { chat_messages: messages } = await call("GET", this.path, undefined, { signal: this.signal });
+    const { chat_messages: stored } = await call("GET", this.path, undefined, { signal: this.signal });
+    // An answer that is being followed is shown live, even if it is stored by now.
+    const messages = stored.filter(({ role, run }) => role === "user" || !this.run || run?.id !== this.run);
     const answered = new Set(messages.filter(({ role }) => role === "assistant").map(({ run }) => run?.id));
     const empty = h("p", { className: "empty", textContent: "Ask for a change, or ask a question about the draft." });
     $("messages").replaceChildren(
@@ -45,19 +47,18 @@ export class Chat {
     const body = h("div", { className: "prose" }, markdown(message.content));
     const bubble = h("article", { className: `message ${message.role}` }, head, body);
     const ended = ENDED[message.run?.state];
-    if (ended && !isMine) bubble.append(h("p", { className: "note", textContent: ended }));
-    if (ended && isMine && isUnanswered) bubble.append(this.unanswered(message));
+    if (ended && !isMine) bubble.append(this.unfinished(`${ended} `));
+    if (ended && isMine && isUnanswered) bubble.append(this.unfinished("There was no answer. "));
     if (message.model) bubble.append(h("p", { className: "model", textContent: `by ${message.model}` }));
     return bubble;
   }
 
-  unanswered(message) {
-    const why = message.run.state === "cancelled" ? "Stopped before there was an answer. " : "There was no answer. ";
-    const again = () => {
-      $("message").value = message.content;
-      $("message").focus();
-    };
-    return h("p", { className: "note" }, why, button("Ask again", again));
+  unfinished(why) {
+    return h("p", { className: "note" }, why, button("Write it again", () => this.tried(() => this.writeAgain())));
+  }
+
+  async writeAgain() {
+    if (!this.run) await this.watch(await request("POST", `${this.path}/regenerate`));
   }
 
   async send() {
@@ -66,15 +67,26 @@ export class Chat {
     $("chat-send").disabled = true;
     try {
       const body = { message, ...chosenModel($("model")) };
-      const response = await request("POST", `${this.path}/stream`, body);
+      const response = await request("POST", `${this.path}/stream`, body, { headers: this.keyFor(message) });
+      this.key = null;
       $("message").value = "";
-      const runId = response.headers.get("X-Run-Id");
-      this.isRunning(runId);
-      await this.load();
-      await this.follow(runId, response);
+      await this.watch(response);
     } finally {
       if (!this.signal.aborted) $("chat-send").disabled = false;
     }
+  }
+
+  /** One key for one text, so that sending it again after a broken connection says it once. */
+  keyFor(message) {
+    if (this.key?.message !== message) this.key = { message, value: `${Date.now()}-${Math.random()}` };
+    return { "Idempotency-Key": this.key.value };
+  }
+
+  async watch(response) {
+    const runId = response.headers.get("X-Run-Id");
+    this.isRunning(runId);
+    await this.load();
+    await this.follow(runId, response);
   }
 
   isRunning(runId) {
@@ -103,18 +115,22 @@ export class Chat {
     } finally {
       if (!this.signal.aborted) this.isRunning(null);
     }
-    await this.finish(end, live);
+    await this.finish(end);
   }
 
   take(event, live) {
     if (event.type === "project_updated") this.onDraft();
     live.take(event);
+    if (event.type === "approval_required") live.ask(event, (approve) => this.tried(() => this.decide(approve)));
     say($("chat-status"), live.status);
   }
 
-  async finish(end, live) {
-    if (end?.type === "done") live.element.replaceWith(this.bubble(end.response.message));
-    else await this.load();
+  decide(approve) {
+    return call("POST", `/api/runs/${this.run}/approve`, { approve });
+  }
+
+  async finish(end) {
+    await this.load();
     if (end?.type === "error") say($("chat-error"), end.message);
     await this.onDraft();
     this.scroll();
@@ -146,7 +162,18 @@ class LiveAnswer {
     });
   }
 
+  /** Shows what the model wants to do outside of Draftloom, until somebody has decided. */
+  ask({ tool, arguments: given }, decide) {
+    const what = `The assistant wants to use “${tool.replaceAll("_", " ")}” on the draft as it is now.`;
+    const details = Object.keys(given).length ? h("pre", { textContent: JSON.stringify(given, null, 2) }) : null;
+    const buttons = [button("Allow", () => decide(true), ""), button("Refuse", () => decide(false))];
+    this.question = h("div", { className: "question", role: "alert" }, h("p", { textContent: what }), details, ...buttons);
+    this.element.append(this.question);
+    this.status = "Waiting for your decision…";
+  }
+
   take(event) {
+    this.question?.remove();
     if (event.type === "reset") this.text = this.thoughts = "";
     if (event.type === "reset") this.deeds.replaceChildren();
     if (event.type === "content") this.text += event.content;
