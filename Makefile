@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --requir
 UP := exec env APP_ENV=local $(BIN)/python manage.py up --die-with-parent $$PPID
 
 .DEFAULT_GOAL := run
-.PHONY: run dev test lint types bench lock
+.PHONY: run dev test lint types bench chaos lock
 
 run: $(RUN_STAMP)
 	@$(UP)
@@ -31,6 +31,9 @@ types: $(DEV_STAMP)
 
 bench: $(DEV_STAMP)
 	@exec $(BIN)/python -m bench $(ARGS)
+
+chaos: $(DEV_STAMP)
+	@exec $(BIN)/python -m bench.chaos $(ARGS)
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-header --no-emit-index-url \
   --python-version 3.11

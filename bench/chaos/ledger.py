@@ -1,9 +1,11 @@
 """What the clients of a chaos run were told, to be compared with what is stored."""
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+_tags = itertools.count(1)
 ENDS = {"done", "error", "cancelled", "conflict", "model_limit_conflict"}
 
 
@@ -54,12 +56,11 @@ class Ledger:
     odd: Counter[str] = field(default_factory=Counter)
     breaks: int = 0
     waits: list[float] = field(default_factory=list)
-    _tag: int = 0
 
-    def tag(self) -> int:
-        """A number that was not given out before."""
-        self._tag += 1
-        return self._tag
+    @staticmethod
+    def tag() -> int:
+        """A number that was not given out before, to any ledger."""
+        return next(_tags)
 
     def open(self, told: Told) -> Told:
         self.runs.append(told)

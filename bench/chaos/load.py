@@ -5,16 +5,32 @@ import random
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.chaos.client import JSON, Client
 from bench.chaos.ledger import Ledger, Told
 
 MODEL = {"llm_provider": "openai", "llm_model": "gpt-4o"}
-SHARES = {
-    "plain": 58, "tool": 14, "cancelled": 10, "edited": 8, "bell": 4, "regenerated": 3, "cut": 3
-}  # fmt: skip
 TURNS_PER_IMPORT = 10
+
+
+class Kind(NamedTuple):
+    """A sort of chat turn: its share, what is said to the model, the title of a draft version that may come of it."""
+
+    share: int
+    words: str = ""
+    version: str = ""
+
+
+KINDS = {
+    "plain": Kind(58),
+    "tool": Kind(14, "update the draft", "Tool {}"),
+    "bell": Kind(4, "ring the bell", "Rung {} times"),  # needs an approval
+    "cut": Kind(3, "[[cut_after=3]]"),  # by the model
+    "cancelled": Kind(10),
+    "edited": Kind(8),  # by the member, meanwhile
+    "regenerated": Kind(3),
+}
 
 
 class Member:
@@ -51,30 +67,23 @@ class Member:
         return told.conversation
 
     async def _turn(self, conversation: int) -> None:
-        kind = random.choices(list(SHARES), list(SHARES.values()))[0]
-        if kind == "regenerated":
-            await self.say(conversation, "")
-            told = self._ledger.open(Told("regenerate", conversation=conversation))
-            await self._client.start(told, f"{_chat(conversation)}/regenerate", {})
-            return
-        words, versions = {"tool": "update the draft", "bell": "ring the bell"}, {"tool": "Tool", "bell": "Rung"}
-        told = self._told(conversation, words.get(kind, ""))
-        if kind in versions:
-            told.version = f"{versions[kind]} {told.message.split()[0][1:]}" + (" times" if kind == "bell" else "")
-        if kind == "cut":
-            told.message += " [[cut_after=3]]"
+        kind = random.choices(list(KINDS), [kind.share for kind in KINDS.values()])[0]
+        told = self._told(conversation, KINDS[kind])
         async with _meanwhile(self._beside(kind, told)):
             await self._send(told)
+        if kind == "regenerated":
+            again = self._ledger.open(Told("regenerate", conversation=conversation))
+            await self._client.start(again, f"{_chat(conversation)}/regenerate", {})
 
-    async def say(self, conversation: int, words: str) -> Told:
-        told = self._told(conversation, words)
+    async def say(self, conversation: int, words: str = "") -> Told:
+        told = self._told(conversation, Kind(1, words))
         await self._send(told)
         return told
 
-    def _told(self, conversation: int, words: str) -> Told:
-        pace = self._pace or f"words={random.randint(6, 40)} delay_ms=4"
-        message = f"#{self._ledger.tag()} [[{pace}]] {words}".strip()
-        return self._ledger.open(Told("send", message=message, conversation=conversation))
+    def _told(self, conversation: int, kind: Kind) -> Told:
+        tag, pace = self._ledger.tag(), self._pace or f"words={random.randint(6, 40)} delay_ms=4"
+        message, version = f"#{tag} [[{pace}]] {kind.words}".strip(), kind.version.format(tag)
+        return self._ledger.open(Told("send", message, version, conversation))
 
     async def _send(self, told: Told) -> None:
         path = f"{_chat(told.conversation)}/stream"

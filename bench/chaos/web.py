@@ -44,7 +44,7 @@ async def _load(fleet: Fleet, ledger: Ledger, cookies: list[str], seconds: float
 
 async def _talk(fleet: Fleet, members: list[Member], conversations: list[int | None], ledger: Ledger) -> list[Told]:
     pairs = zip(members, conversations, strict=True)
-    talking = [asyncio.create_task(member.say(pk, "")) for member, pk in pairs if pk is not None]
+    talking = [asyncio.create_task(member.say(pk)) for member, pk in pairs if pk is not None]
     await until(lambda: sum(told.kind == "send" and bool(told.text) for told in ledger.runs) == len(members))
     fleet.kill(fleet.webs[0], "kill -9")
     return await asyncio.gather(*talking)

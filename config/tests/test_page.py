@@ -210,6 +210,7 @@ def test_it_asks_before_the_model_acts_and_does_what_was_decided(opened: Opened,
     question.get_by_role("button", name="Allow").click()
     expect(opened("#draft-text h2")).to_have_text("Rung 3 times")
     expect(question).to_have_count(0)
+    expect(opened("#chat-send")).to_be_visible()
     opened.say("Please ring the bell again, ring the bell")
     question.get_by_role("button", name="Refuse").click()
     expect(opened(".message.assistant")).to_have_count(2)

@@ -186,4 +186,4 @@ def test_it_counts_runs_by_how_they_ended():
     ledger = Ledger([Told("send", end={"type": "done"}), Told("send"), Told("import", end={"type": "done"})])
     assert (ledger.ended("send"), ledger.ended("send", "import")) == (1, 2)
     assert ledger.endings("send") == {"done": 1, "never ended": 1}
-    assert [ledger.tag(), ledger.tag()] == [1, 2]
+    assert ledger.tag() != Ledger().tag()

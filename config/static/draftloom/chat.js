@@ -31,30 +31,30 @@ export class Chat {
     const { chat_messages: stored } = await call("GET", this.path, undefined, { signal: this.signal });
     // An answer that is being followed is shown live, even if it is stored by now.
     const messages = stored.filter(({ role, run }) => role === "user" || !this.run || run?.id !== this.run);
-    const answered = new Set(messages.filter(({ role }) => role === "assistant").map(({ run }) => run?.id));
     const empty = h("p", { className: "empty", textContent: "Ask for a change, or ask a question about the draft." });
     $("messages").replaceChildren(
-      ...messages.map((message) => this.bubble(message, !answered.has(message.run?.id))),
+      ...messages.map((message, place) => this.bubble(message, !this.run && place === messages.length - 1)),
       ...(messages.length ? [] : [empty]),
     );
     this.scroll(true);
   }
 
-  bubble(message, isUnanswered = false) {
+  bubble(message, isLast = false) {
     const isMine = message.role === "user";
     const name = !isMine ? "Draftloom" : message.sent_by_user_id === this.me.id ? "You" : message.sent_by_user_name;
     const head = h("header", {}, h("strong", { textContent: name }), " ", time(message.created_at));
     const body = h("div", { className: "prose" }, markdown(message.content));
     const bubble = h("article", { className: `message ${message.role}` }, head, body);
     const ended = ENDED[message.run?.state];
-    if (ended && !isMine) bubble.append(this.unfinished(`${ended} `));
-    if (ended && isMine && isUnanswered) bubble.append(this.unfinished("There was no answer. "));
+    if (ended && !isMine) bubble.append(this.unfinished(`${ended} `, isLast));
+    if (ended && isMine && isLast) bubble.append(this.unfinished("There was no answer. ", isLast));
     if (message.model) bubble.append(h("p", { className: "model", textContent: `by ${message.model}` }));
     return bubble;
   }
 
-  unfinished(why) {
-    return h("p", { className: "note" }, why, button("Write it again", () => this.tried(() => this.writeAgain())));
+  unfinished(why, canBeWrittenAgain) {
+    const again = button("Write it again", () => this.tried(() => this.writeAgain()));
+    return h("p", { className: "note" }, why, canBeWrittenAgain ? again : null);
   }
 
   async writeAgain() {
