@@ -15,25 +15,33 @@ from config.text import clean_text
 from conversations.models import Run
 from conversations.runs import lifecycle
 from conversations.services import lock_for_write
-from drafts.models import ProjectDraft
+from drafts.models import DraftVersion, ProjectDraft
 from drafts.services import add_version, lock_draft
 from integrations.llm.messages import ToolSpec
 
 
 class ToolResult(NamedTuple):
-    """`status` is `succeeded`, `rejected` (asked wrongly) or `failed`; `text` is for the model and the member."""
+    """`status` is `succeeded`, `rejected` (asked wrongly) or `failed`; `text` is for the model and the member.
+
+    `base_version_id` is the version of the draft that `text` has told the model, if it has.
+    """
 
     status: str
     text: str
+    base_version_id: int | None = None
 
 
 class ToolInput(NamedTuple):
-    """One call of a run. `key` is its round and position, by which a call that is repeated takes effect once."""
+    """One call of a run. `key` is its round and position, by which a call that is repeated takes effect once.
+
+    `base_version_id` is the version of the draft that the model has seen.
+    """
 
     run: Run
     draft: ProjectDraft
     key: str
     arguments: Mapping[str, Any]
+    base_version_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +77,26 @@ def update_project_draft(call: ToolInput) -> ToolResult:
         lock_for_write(user=user, conversation_id=call.draft.conversation_id)
     except DraftloomError as error:
         return ToolResult("failed", error.detail)
+    if stale := _changed_meanwhile(call):
+        return stale
     version = add_version(
         draft=call.draft, title=title, description=description, user=user, run=call.run, tool_call=call.key
     )
     return ToolResult("succeeded", f"The draft is now version {version.version_number}, titled “{version.title}”.")
+
+
+def _changed_meanwhile(call: ToolInput) -> ToolResult | None:
+    """What to tell a model that would write over somebody else's newer version; None if it would not."""
+    active = lock_draft(call.draft).active_version
+    if active is None or active.pk == call.base_version_id or active.run_id == call.run.pk:
+        return None
+    if DraftVersion.objects.filter(run=call.run, tool_call=call.key).exists():
+        return None  # the call took effect before the other change; this is its repetition
+    text = (
+        "Somebody has changed the draft meanwhile, so nothing was written. Make your change to this version and call "
+        f"again.\n<title>{active.title}</title>\n<description>{active.description}</description>"
+    )
+    return ToolResult("rejected", text, active.pk)
 
 
 UPDATE_PROJECT_DRAFT = Tool(
@@ -97,7 +121,12 @@ TOOLS: dict[str, Tool] = {tool.name: tool for tool in (UPDATE_PROJECT_DRAFT,)}
 
 @transaction.atomic
 def execute_tool(
-    run: Run, draft: ProjectDraft, name: str, arguments: dict[str, Any] | None, key: str
+    run: Run,
+    draft: ProjectDraft,
+    name: str,
+    arguments: dict[str, Any] | None,
+    key: str,
+    base_version_id: int | None = None,
 ) -> ToolResult | None:
     """One call, in one transaction, by the run's present owner only; None if a person has to allow it first.
 
@@ -115,7 +144,7 @@ def execute_tool(
             return None
         if not is_allowed:
             return ToolResult("rejected", "The member did not allow this. Do not try it again unless they ask for it.")
-    return tool.handler(ToolInput(row, draft, key, arguments))
+    return tool.handler(ToolInput(row, draft, key, arguments, base_version_id))
 
 
 def decision_on(row: Run, draft: ProjectDraft, key: str) -> bool | None:

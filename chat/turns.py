@@ -42,6 +42,8 @@ class ChatTurnHandler:
         context.tell(Status("analyzing_request"))
         turn = await context.db(load_turn, context.run)
         progress = Progress.unpacked(context.run.step)
+        if not progress.pending:  # calls that are still to be made were thought of with an earlier draft in view
+            progress.base_version_id = turn.draft.active_version_id
         answer = Answer("", [], "stop")
         while True:
             if progress.pending and not await _call_tools(context, turn, progress):
@@ -123,10 +125,11 @@ async def _call_tools(context: RunContext, turn: Turn, progress: Progress) -> bo
     """Executes the pending calls. False if the run waits now, for one that a person has to allow."""
     while progress.pending:
         call = progress.pending[0]
-        result = await _call_tool(context, turn, call, progress.key)
+        result = await _call_tool(context, turn, call, progress)
         if result is None:
             await _wait(context, turn, progress, call)
             return False
+        progress.base_version_id = result.base_version_id or progress.base_version_id
         is_error = result.status != "succeeded"
         progress.exchange.append(Message("tool", (ToolResultPart(call.call_id, call.name, result.text, is_error),)))
         progress.pending.pop(0)
@@ -136,13 +139,14 @@ async def _call_tools(context: RunContext, turn: Turn, progress: Progress) -> bo
     return True
 
 
-async def _call_tool(context: RunContext, turn: Turn, call: ToolCall, key: str) -> ToolResult | None:
+async def _call_tool(context: RunContext, turn: Turn, call: ToolCall, progress: Progress) -> ToolResult | None:
     """What came of a call; None if it needs an approval that nobody has given yet."""
     arguments = parse_arguments(call.arguments)
     if tool := TOOLS.get(call.name):
         context.tell(Status(tool.status))
     context.tell(ToolCallTold(call.name, arguments or {}, "started", ""))
-    result = await context.db(execute_tool, context.run, turn.draft, call.name, arguments, key)
+    where = (progress.key, progress.base_version_id)
+    result = await context.db(execute_tool, context.run, turn.draft, call.name, arguments, *where)
     if result is None:
         return None
     failpoint("after_tool")

@@ -34,9 +34,6 @@ def _settle(log: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=follow, daemon=True).start()
-    import faulthandler
-
-    faulthandler.register(signal.SIGUSR1, file=open("/tmp/h10stacks.txt", "a"), all_threads=True)  # TEMP
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(descriptor, stream.fileno())

@@ -1,0 +1,30 @@
+from config.tests.outside import TITLE
+from config.tests.stack import Stack, chat_path, said
+
+
+def test_it_never_writes_over_a_newer_edit_and_tells_the_model_what_is_there_now(stack: Stack) -> None:
+    alice = stack.client()
+    conversation = alice.imported()
+    draft = f"/api/conversations/{conversation}/project-draft"
+    bob = stack.client("bob@example.org")
+    message = said("Please update the draft [[words=40 delay_ms=20]]")
+    with alice.opened("POST", chat_path(conversation), json=message) as (_, events):
+        seen = [next(events) for _ in range(5)]
+        assert (
+            stack.client("bob@example.org").patch(draft, {"title": "By Bob", "description": "His"}).status_code == 200
+        )
+        seen += list(events)
+    statuses = [event["status"] for event in seen if event["type"] == "tool_call"]
+    assert statuses == ["started", "rejected"]
+    assert [version["title"] for version in alice.versions(conversation)] == ["By Bob", "Made up"]
+    told = next(message for message in stack.outside.requests[-1]["messages"] if message["role"] == "tool")
+    assert "<title>By Bob</title>" in told["content"]
+
+
+def test_it_may_change_its_own_version_again(stack: Stack) -> None:
+    alice = stack.client()
+    conversation = alice.imported()
+    alice.chat(conversation, "update the draft")
+    alice.patch(f"/api/conversations/{conversation}/project-draft", {"title": "By hand", "description": "Mine"})
+    assert alice.chat(conversation, "update the draft")[-1]["response"]["project_updated"]
+    assert [version["title"] for version in alice.versions(conversation)] == [TITLE, "By hand", TITLE, "Made up"]
