@@ -21,7 +21,6 @@ from bench.chaos.site import MAX_CONNECTIONS, Site
 
 CONNECTIONS = 40
 FIRST = 10
-HOLD_SECONDS = 10.0
 SAMPLE_SECONDS = 0.5
 MEMBERS = 10
 Sample = tuple[int, int]
@@ -29,7 +28,7 @@ Sample = tuple[int, int]
 
 
 def run(site: Site, given: argparse.Namespace) -> Report:
-    """`given`: `idle` streams, `seconds` at most."""
+    """`given`: `idle` streams, watched for `hold` seconds; `seconds` at most."""
     report = Report(f"idle-streams: {given.idle} idle streams, PostgreSQL with max_connections={CONNECTIONS}")
     conversations = _seeded(given.idle)
     ledger, cookies = Ledger(), site.cookies(MEMBERS)
@@ -37,7 +36,7 @@ def run(site: Site, given: argparse.Namespace) -> Report:
     fleet = Fleet(site, runners=1, webs=1, concurrency=given.idle, cold=True)
     try:
         fleet.start()
-        few, many, probes = asyncio.run(_load(fleet, ledger, cookies, conversations, given.seconds))
+        few, many, probes = asyncio.run(_load(fleet, ledger, cookies, conversations, given))
     finally:
         fleet.stop()
         site.allow_connections(MAX_CONNECTIONS)
@@ -58,27 +57,29 @@ def run(site: Site, given: argparse.Namespace) -> Report:
 
 
 async def _load(
-    fleet: Fleet, ledger: Ledger, cookies: list[str], conversations: list[int], seconds: float
+    fleet: Fleet, ledger: Ledger, cookies: list[str], conversations: list[int], given: argparse.Namespace
 ) -> tuple[list[Sample], list[Sample], Probes]:
-    async with asyncio.timeout(seconds), closing(fleet.urls, cookies, ledger) as clients:
+    async with asyncio.timeout(given.seconds), closing(fleet.urls, cookies, ledger) as clients:
         members = [Member(client) for client in clients]
         streams = [
             asyncio.create_task(members[number % MEMBERS].say(pk, "ring the bell"))
             for number, pk in enumerate(conversations[:FIRST])
         ]
-        few, _ = await _hold(fleet, clients, ledger, FIRST)
+        few, _ = await _hold(fleet, clients, ledger, FIRST, given.hold)
         for number, pk in enumerate(conversations[FIRST:]):
             streams.append(asyncio.create_task(members[number % MEMBERS].say(pk, "ring the bell")))
-        many, probes = await _hold(fleet, clients, ledger, len(conversations))
+        many, probes = await _hold(fleet, clients, ledger, len(conversations), given.hold)
         await asyncio.gather(*(_approve(clients[0], told) for told in ledger.runs))
         await asyncio.gather(*streams)
         return few, many, probes
 
 
-async def _hold(fleet: Fleet, clients: list[Client], ledger: Ledger, streams: int) -> tuple[list[Sample], Probes]:
+async def _hold(
+    fleet: Fleet, clients: list[Client], ledger: Ledger, streams: int, seconds: float
+) -> tuple[list[Sample], Probes]:
     """Waits until so many streams are idle, then takes samples while other requests come from everybody."""
     await until(lambda: sum(bool(told.question) for told in ledger.runs) == streams)
-    end = time.monotonic() + HOLD_SECONDS
+    end = time.monotonic() + seconds
     probing = [asyncio.create_task(probe(client, lambda: time.monotonic() > end)) for client in clients]
     samples = []
     while time.monotonic() < end:

@@ -15,7 +15,7 @@ from conversations.models import Conversation, Run
 from drafts import services
 from drafts.models import DraftVersion, ProjectDraft
 
-THREADS, EDITS = 8, 25
+THREADS, EDITS = 16, 50
 
 
 @pytest.fixture
