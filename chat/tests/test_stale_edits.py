@@ -10,9 +10,7 @@ def test_it_never_writes_over_a_newer_edit_and_tells_the_model_what_is_there_now
     message = said("Please update the draft [[words=40 delay_ms=20]]")
     with alice.opened("POST", chat_path(conversation), json=message) as (_, events):
         seen = [next(events) for _ in range(5)]
-        assert (
-            stack.client("bob@example.org").patch(draft, {"title": "By Bob", "description": "His"}).status_code == 200
-        )
+        assert bob.patch(draft, {"title": "By Bob", "description": "His"}).status_code == 200
         seen += list(events)
     statuses = [event["status"] for event in seen if event["type"] == "tool_call"]
     assert statuses == ["started", "rejected"]
