@@ -11,7 +11,7 @@ from uuid import UUID
 
 import redis.exceptions
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 
 from config.exceptions import DraftloomError
 from config.live import WAKE_CHANNEL
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 THREADS = 4
 POLL_SECONDS = KEEP_SECONDS = 1.0
-DATABASE_AWAY = (DatabaseError, InterfaceError)
+DATABASE_AWAY = (OperationalError, InterfaceError)
 T = TypeVar("T")
 
 
@@ -66,6 +66,8 @@ class Runner:
     async def run(self) -> None:
         await registry.prepare()  # once, and not in the middle of somebody's answer
         helpers = [asyncio.create_task(part) for part in (self._log.write_forever(), self._keep(), self._listen())]
+        for helper in helpers:
+            helper.add_done_callback(lambda _: self.stop())  # without its lease-keeper, a runner must not go on
         try:
             while not self._stopping.is_set():
                 await self._claim()
@@ -76,8 +78,11 @@ class Runner:
         finally:
             for helper in helpers:
                 helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            ends = await asyncio.gather(*helpers, return_exceptions=True)
             self._threads.shutdown(wait=False)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
 
     async def _claim(self) -> None:
         self._bell.clear()
