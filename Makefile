@@ -42,18 +42,18 @@ lock: $(DEV_STAMP)
 	$(COMPILE) --extra dev -c requirements.lock -o requirements-dev.lock
 	@! grep -n '://' requirements.lock requirements-dev.lock || { echo "A lock file names an address."; exit 1; }
 
-$(RUN_STAMP): requirements.lock
+$(RUN_STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "Draftloom needs Python 3.11 or newer, and $(PYTHON) is not. Try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing Draftloom's packages into $(VENV); this takes a minute, once."
-	@rm -rf $(VENV)
-	@$(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) -r requirements.lock
+	@rm -f $(VENV)/.run-*
 	@touch $@
 
-$(DEV_STAMP): requirements-dev.lock | $(RUN_STAMP)
+$(DEV_STAMP): | $(RUN_STAMP)
 	@echo "Installing the development packages into $(VENV)."
 	@$(PIP) -r requirements-dev.lock
 	@rm -f $(VENV)/.dev-*

@@ -9,12 +9,12 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import services
 from accounts.authentication import current_user
 from accounts.models import User
 from accounts.serializers import MessageSerializer, StatusSerializer, UserSerializer
+from config.api.views import APIView
 from config.exceptions import Gone
 
 
@@ -42,7 +42,6 @@ class LogoutView(APIView):
         operation_id="auth_logout", summary="Sign out", request=None, responses=MessageSerializer, tags=["auth"]
     )
     def post(self, request: Request) -> Response:
-        _ = request.data  # a body that cannot be read is refused here as anywhere
         logout(request._request)
         response = Response({"message": "Signed out."})
         response.delete_cookie(settings.SESSION_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE)  # type: ignore[arg-type]

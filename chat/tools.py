@@ -148,13 +148,17 @@ def execute_tool(
 
 
 def decision_on(row: Run, draft: ProjectDraft, key: str) -> bool | None:
-    """What a person decided about this call on the draft as it is now; None if nobody has."""
+    """What a person decided about this call on the draft as it is now; None if nobody has.
+
+    What the call itself has made of the draft, before its runner died, does not count.
+    """
     decision = row.step.get("decision")
     if not decision or decision["key"] != key:
         return None
     if not decision["approve"]:
         return False
-    return True if lock_draft(draft).active_version_id == decision["draft_version_id"] else None
+    is_as_shown = lock_draft(draft).active_version_id == decision["draft_version_id"]
+    return True if is_as_shown or DraftVersion.objects.filter(run=row, tool_call=key).exists() else None
 
 
 def parse_arguments(text: str) -> dict[str, Any] | None:

@@ -98,10 +98,10 @@ def is_set(name: str) -> bool:
     return bool(os.environ.get(name, "").strip())
 
 
-def integer(name: str, *, least: int = 0) -> int:
+def integer(name: str, *, least: int = 0, most: int = 10**9) -> int:
     value = text(name)
-    if not re.fullmatch(r"-?[0-9]{1,18}", value) or int(value) < least:
-        raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}, not {value!r}.")
+    if not re.fullmatch(r"-?[0-9]{1,18}", value) or not least <= int(value) <= most:
+        raise ImproperlyConfigured(f"{name} must be a whole number from {least} to {most}, not {value!r}.")
     return int(value)
 
 
@@ -113,9 +113,9 @@ def flag(name: str) -> bool:
 
 
 def choice(name: str, *allowed: str) -> str:
-    value = text(name)
-    if value not in allowed:
-        raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
+    value = next((word for word in allowed if word.lower() == text(name).lower()), None)
+    if value is None:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {text(name)!r}.")
     return value
 
 

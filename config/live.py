@@ -37,6 +37,10 @@ class Entry(NamedTuple):
         return self.type in TERMINAL
 
     @property
+    def fence(self) -> int:
+        return self.seq >> FENCE_BITS
+
+    @property
     def opens_fence(self) -> bool:
         return self.seq & ((1 << FENCE_BITS) - 1) == 1
 

@@ -13,7 +13,7 @@ BASE_DIR = env.BASE_DIR
 DATA_DIR = env.data_dir()
 IS_LOCAL = env.text("APP_ENV") == "local"
 DEBUG = env.flag("DEBUG")
-HOST, PORT = env.text("HOST"), env.integer("PORT", least=1)
+HOST, PORT = env.text("HOST"), env.integer("PORT", least=1, most=65_535)
 FRONTEND_URL = env.text("FRONTEND_URL").rstrip("/")
 
 
@@ -112,6 +112,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = 120, 150  # below the visibility timeout, always
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300, "socket_timeout": 5}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": timedelta(hours=1)},
@@ -206,7 +207,7 @@ LIMIT_RUNS_PER_USER = env.integer("LIMIT_RUNS_PER_USER", least=1)
 LIMIT_STREAMS_PER_USER = env.integer("LIMIT_STREAMS_PER_USER", least=1)
 LIMIT_STREAMS_PER_PROCESS = env.integer("LIMIT_STREAMS_PER_PROCESS", least=1)
 
-LOG_LEVEL = env.text("LOG_LEVEL").upper()
+LOG_LEVEL = env.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -40,6 +40,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     response = JsonResponse(answer, status=200 if is_ready else 503)
     if not is_ready:
         response["Retry-After"] = "2"
+        response._has_been_logged = True  # type: ignore[attr-defined]  # asked every few seconds; the answer says it all
     return response
 
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from rest_framework import viewsets
+from rest_framework import views, viewsets
 from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 
-class ViewSet(viewsets.ViewSet):
+class APIView(views.APIView):
     """DRF's, except that a body is read, and refused if it can't be, also where a view has no use for one."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -21,3 +21,7 @@ class ViewSet(viewsets.ViewSet):
         if MultiPartParser in self.parser_classes or not request.content_type.startswith("multipart/"):
             return False
         return not (request._request.POST or request._request.FILES)
+
+
+class ViewSet(viewsets.ViewSetMixin, APIView):
+    """A view with an action for each method of a route."""

@@ -146,8 +146,7 @@ async def test_it_cuts_every_connection(echo: Path):
         writer.write(b"one")
         await asyncio.wait_for(reader.readexactly(3), SECONDS)
         proxy.cut()
-        with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(1), SECONDS)
+        assert await asyncio.wait_for(reader.read(1), SECONDS) == b""
 
 
 async def test_it_answers_each_message_in_words_of_its_own():

@@ -131,7 +131,7 @@ def test_it_reads_numbers(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("value", ["0", "-3", "1.5", "many", "--5"])
 def test_it_refuses_a_number_that_is_none_or_too_small(monkeypatch: pytest.MonkeyPatch, value: str):
     monkeypatch.setenv("WEB_THREADS", value)
-    with pytest.raises(ImproperlyConfigured, match="WEB_THREADS must be a whole number of at least 1"):
+    with pytest.raises(ImproperlyConfigured, match="WEB_THREADS must be a whole number from 1"):
         env.integer("WEB_THREADS", least=1)
 
 

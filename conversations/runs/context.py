@@ -35,6 +35,7 @@ class RunContext:
         self.is_ending = False
         self._log = log
         self._threads = threads
+        self._fence = run.fence
         self._seq = first_seq(run.fence)
         self._told: list[str] = []
         self._pending: list[str] = []
@@ -42,7 +43,7 @@ class RunContext:
         self._timer: asyncio.TimerHandle | None = None
         self._other_events: list[Event] = []
         self._kept_pieces = 0
-        log.open(str(run.id), Teller(self._tell_again, stop))
+        log.open(str(run.id), Teller(run.fence, self._tell_again, stop))
 
     @property
     def text(self) -> str:
@@ -134,7 +135,7 @@ class RunContext:
     def close(self) -> None:
         if self._timer:
             self._timer.cancel()
-        self._log.close(str(self.run.id))
+        self._log.close(str(self.run.id), self._fence)
 
     def _flush(self) -> None:
         if self._timer:

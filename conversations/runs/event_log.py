@@ -23,8 +23,10 @@ REDIS_ERRORS = (redis.exceptions.RedisError, OSError, asyncio.TimeoutError)
 
 
 class Teller(NamedTuple):
-    """What the log asks of a run: to tell everything again, or to stop because another owner has written."""
+    """What the log asks of a run's owner, who holds `fence`: to tell everything again, or to stop because another owner
+    has written."""
 
+    fence: int
     tell_again: Callable[[], None]
     stop: Callable[[], None]
 
@@ -39,8 +41,10 @@ class EventLog:
     def open(self, run_id: str, teller: Teller) -> None:
         self._tellers[run_id] = teller
 
-    def close(self, run_id: str) -> None:
-        self._tellers.pop(run_id, None)
+    def close(self, run_id: str, fence: int) -> None:
+        """Forgets the owner that holds `fence`, unless a later one has taken its place."""
+        if (teller := self._tellers.get(run_id)) and teller.fence == fence:
+            del self._tellers[run_id]
 
     def append(self, run_id: str, entry: Entry) -> None:
         self._queue.put_nowait((run_id, entry))
@@ -77,23 +81,23 @@ class EventLog:
 
     async def _write(self, batch: list[tuple[str, Entry]]) -> None:
         pipe = self._redis.pipeline(transaction=False)
-        owners: list[str] = []  # whose command each answer belongs to
+        owners: list[tuple[str, int]] = []  # whose command each answer belongs to
         for run_id, entry in batch:
             key = log_key(run_id)
             pipe.xadd(key, {"t": entry.type, "d": entry.data}, id=f"{entry.seq}-0", maxlen=LOG_LENGTH, approximate=True)
             pipe.publish(key, entry.packed())
-            owners += [run_id, run_id]
+            owners += [(run_id, entry.fence)] * 2
             if entry.opens_fence or entry.is_terminal:
                 pipe.expire(key, LOG_SECONDS_AFTER_END if entry.is_terminal else LOG_SECONDS_WHILE_RUNNING)
-                owners.append(run_id)
-        for run_id, answer in zip(owners, await pipe.execute(raise_on_error=False), strict=True):
+                owners.append((run_id, entry.fence))
+        for (run_id, fence), answer in zip(owners, await pipe.execute(raise_on_error=False), strict=True):
             if isinstance(answer, redis.exceptions.ResponseError):
-                self._refused(run_id, answer)
+                self._refused(run_id, fence, answer)
 
-    def _refused(self, run_id: str, error: redis.exceptions.ResponseError) -> None:
+    def _refused(self, run_id: str, fence: int, error: redis.exceptions.ResponseError) -> None:
         """Redis takes no number below one it has: then a newer owner has written, and this one must stop."""
         if "equal or smaller" not in str(error):
             log.warning("Redis refused an event of run %s", run_id)
             self._broken.add(run_id)
-        elif teller := self._tellers.get(run_id):
+        elif (teller := self._tellers.get(run_id)) and teller.fence == fence:
             teller.stop()

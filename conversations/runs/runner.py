@@ -53,6 +53,7 @@ class Runner:
         self._kinds = list(kinds)
         self._concurrency = concurrency
         self._threads = ThreadPoolExecutor(THREADS, "runner")
+        self._lease_thread = ThreadPoolExecutor(1, "leases")  # its own: a lease must not wait behind the work
         self._log = EventLog()
         self._works: dict[UUID, Work] = {}
         self._bell = asyncio.Event()
@@ -80,6 +81,7 @@ class Runner:
                 helper.cancel()
             ends = await asyncio.gather(*helpers, return_exceptions=True)
             self._threads.shutdown(wait=False)
+            self._lease_thread.shutdown(wait=False)
         for end in ends:
             if isinstance(end, Exception):
                 raise end
@@ -100,6 +102,8 @@ class Runner:
                     await self._bell.wait()
 
     def _start(self, run: Run) -> None:
+        if ghost := self._works.get(run.id):  # this very process was too busy to renew its lease
+            ghost.stop("lost")
         work = Work(RunContext(run, self._log, self._threads, stop=lambda: work.stop("lost")))
         self._works[run.id] = work
         work.task = asyncio.create_task(self._execute(work))
@@ -113,7 +117,8 @@ class Runner:
             log.warning("Run %s stops without the database: %s", work.context.run.id, type(error).__name__)
         finally:
             work.context.close()
-            del self._works[work.context.run.id]
+            if self._works.get(work.context.run.id) is work:
+                del self._works[work.context.run.id]
             self._bell.set()
 
     async def _handle(self, work: Work) -> None:
@@ -171,7 +176,7 @@ class Runner:
             works = dict(self._works)
             held = [work.context.held() for work in works.values() if not work.context.is_ending]
             try:
-                kept = await self._db(partial(lifecycle.keep, held))
+                kept = await self._db(partial(lifecycle.keep, held), self._lease_thread)
             except DATABASE_AWAY as error:
                 log.warning("Could not renew leases: %s", type(error).__name__)
                 for work in works.values():
@@ -212,9 +217,9 @@ class Runner:
         if tasks := [work.task for work in self._works.values() if work.task]:
             await asyncio.wait(tasks, timeout=2)
 
-    async def _db(self, function: Callable[[], T]) -> T:
+    async def _db(self, function: Callable[[], T], threads: ThreadPoolExecutor | None = None) -> T:
         def call() -> T:
             close_old_connections()
             return function()
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        return await asyncio.get_running_loop().run_in_executor(threads or self._threads, call)

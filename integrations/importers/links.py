@@ -12,7 +12,7 @@ _TAIL = r"/?(?:\?[!-~]*)?(?:#[!-~]*)?"
 _CHATGPT_HOST = r"https://(?:chatgpt\.com|chat\.openai\.com)"
 _CHATGPT_SHARE = re.compile(rf"{_CHATGPT_HOST}/share/(?P<id>{_UUID}){_TAIL}", re.ASCII | re.IGNORECASE)
 
-_INSTEAD = "Save the page or copy its text, and upload or paste it instead."
+_INSTEAD = "Copy the chat's text, with its labels, and paste it instead."
 _PRIVATE = (
     "This is the address of a private chat, which only its owner can open. Use the chat's Share button and "
     "import the link that it gives, or upload or paste the chat instead."

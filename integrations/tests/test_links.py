@@ -135,7 +135,7 @@ def test_it_knows_private_chats_of_other_products(url):
 def test_it_says_what_to_do_about_links_that_it_knows_but_cannot_read(url, product):
     detail = refusal(url).detail
     assert product in detail
-    assert "upload or paste it instead" in detail
+    assert "paste it instead" in detail
 
 
 def test_it_does_not_repeat_the_text_in_its_refusal():

@@ -6,6 +6,7 @@ It reads the settings but loads no apps: `manage.py` may run it before `django.s
 import asyncio
 import errno
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -182,11 +183,16 @@ def _greeting(link: str) -> str:
         "",
         f"  Draftloom runs at  {settings.OWN_URL}",
         f"  Sign in with       {link}?next=/" if link else "  Sign in with       a link that the next command prints",
-        "  Another link       .venv/bin/python manage.py login_link you@example.org --operator",
+        f"  Another link       {_where()}.venv/bin/python manage.py login_link you@example.org --operator",
     ]
     if not env.is_set("OPENAI_API_KEY"):
         lines.append("  No OPENAI_API_KEY is set, so the demo model answers.")
     return "\n".join([*lines, "  Ctrl-C stops it.", "", ""])
+
+
+def _where() -> str:
+    """What a command beside this one must be told to act on the same installation."""
+    return f"DATA_DIR={shlex.quote(env.text('DATA_DIR'))} " if env.is_set("DATA_DIR") else ""
 
 
 def _environment() -> dict[str, str]:

@@ -122,6 +122,7 @@ export class Draft {
   async bringBack(version) {
     await call("POST", `${this.path}/versions/${version.version_id}/activate`);
     await this.load();
+    document.dispatchEvent(new Event("changed"));
   }
 
   edit() {
@@ -141,6 +142,7 @@ export class Draft {
     await call("PATCH", this.path, body);
     this.openForm(false);
     await this.load();
+    document.dispatchEvent(new Event("changed"));
   }
 
   async write() {

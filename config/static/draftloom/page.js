@@ -63,6 +63,7 @@ async function navigate() {
   try {
     const opened = kind === "c" ? openConversation(id, { me, signal }) : openRun(id, { signal });
     await opened.finally(() => (signal.aborted ? null : ($("conversation-body").hidden = false)));
+    $("messages").scrollTop = $("messages").scrollHeight; // the newest, now that there is something to scroll
   } catch (error) {
     if (!signal.aborted) showTrouble(error);
   }
