@@ -4,8 +4,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import aiohttp
@@ -42,7 +41,7 @@ class Client:
         headers = {"Idempotency-Key": key} if key else {}
         while True:
             try:
-                async with self._http.request(method, self._url(path), json=body, headers=headers) as response:
+                async with self._opened(method, path, json=body, headers=headers) as response:
                     return response.status, orjson.loads(await response.read() or b"null")
             except CUT:
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -50,7 +49,7 @@ class Client:
     async def ask_once(self, method: str, path: str, body: JSON) -> int | None:
         """The status, or None if the connection broke before it came."""
         try:
-            async with self._http.request(method, self._url(path), json=body) as response:
+            async with self._opened(method, path, json=body) as response:
                 await response.read()
                 return response.status
         except CUT:
@@ -74,25 +73,26 @@ class Client:
     async def watch(self, told: Told) -> None:
         """Joins a run after the last event that was seen, as often as it takes to see its end."""
         while told.end is None:
-            cut_at, told.rejoins = time.monotonic(), told.rejoins + 1
-            is_joined = False
+            cut_at, is_joined = time.monotonic(), False
             while not is_joined:
                 await asyncio.sleep(PAUSE_SECONDS)
-                is_joined = await self._rejoined(told, cut_at)
+                is_joined = await self._joined(told, cut_at)
 
-    async def _rejoined(self, told: Told, cut_at: float) -> bool:
+    async def _joined(self, told: Told, cut_at: float) -> bool:
+        """Watches until the end, or until it is cut off again; False if it did not get that far."""
+        joins = told.rejoins
         headers = {"Last-Event-ID": told.last_event_id} if told.last_event_id else {}
         try:
             async with self._opened("GET", f"/api/runs/{told.run_id}/events", headers=headers) as response:
-                if response.status != 200:
+                if response.status == 200:
+                    told.rejoins += 1
+                    self.ledger.waits.append(time.monotonic() - cut_at)
+                    await self._read(response, told)
+                else:
                     self._note(response, await response.text())
-                    return False
-                self.ledger.waits.append(time.monotonic() - cut_at)
-                await self._read(response, told)
         except CUT:
-            self.ledger.breaks += 1
-            return bool(told.end)
-        return True
+            pass  # the caller tries again
+        return told.rejoins > joins
 
     async def _read(self, response: aiohttp.ClientResponse, told: Told) -> None:
         event_id = ""
@@ -102,13 +102,8 @@ class Client:
             elif line.startswith(b"data: "):
                 told.see(orjson.loads(line[6:]), event_id)
 
-    @asynccontextmanager
-    async def _opened(self, method: str, path: str, **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:
-        async with self._http.request(method, self._url(path), **options) as response:
-            yield response
-
-    def _url(self, path: str) -> str:
-        return random.choice(self._urls) + path
+    def _opened(self, method: str, path: str, **options: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        return self._http.request(method, random.choice(self._urls) + path, **options)
 
     def _note(self, response: aiohttp.ClientResponse, text: str) -> None:
         self.ledger.odd[f"{response.method} {response.status} {text[:120]}"] += 1

@@ -26,6 +26,7 @@ class Told:
     last_event_id: str = ""
     rejoins: int = 0
     question: str = ""  # the event id of an approval that was asked for and not yet decided
+    is_over: bool = False  # nobody watches it any more
 
     def see(self, event: dict[str, Any], event_id: str) -> None:
         self.last_event_id = event_id
@@ -54,7 +55,6 @@ class Ledger:
     runs: list[Told] = field(default_factory=list)
     edits: dict[str, bool] = field(default_factory=dict)
     odd: Counter[str] = field(default_factory=Counter)
-    breaks: int = 0
     waits: list[float] = field(default_factory=list)
 
     @staticmethod

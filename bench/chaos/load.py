@@ -3,8 +3,8 @@
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from bench.chaos.client import JSON, Client
@@ -69,8 +69,7 @@ class Member:
     async def _turn(self, conversation: int) -> None:
         kind = random.choices(list(KINDS), [kind.share for kind in KINDS.values()])[0]
         told = self._told(conversation, KINDS[kind])
-        async with _meanwhile(self._beside(kind, told)):
-            await self._send(told)
+        await asyncio.gather(self._send(told), self._beside(kind, told))
         if kind == "regenerated":
             again = self._ledger.open(Told("regenerate", conversation=conversation))
             await self._client.start(again, f"{_chat(conversation)}/regenerate", {})
@@ -88,11 +87,12 @@ class Member:
     async def _send(self, told: Told) -> None:
         path = f"{_chat(told.conversation)}/stream"
         await self._client.start(told, path, MODEL | {"message": told.message, "attachment_ids": []})
+        told.is_over = True
 
     async def _beside(self, kind: str, told: Told) -> None:
         """What the member does while the answer is being written."""
         if kind == "cancelled":
-            await until(lambda: bool(told.run_id))
+            await until(lambda: bool(told.run_id) or told.is_over)
             await asyncio.sleep(random.uniform(0, 0.4))
             await self._expect({202}, "POST", f"/api/runs/{told.run_id}/cancel")
         elif kind == "edited":
@@ -113,11 +113,12 @@ class Member:
 
     async def _decide(self, told: Told) -> None:
         """Answers each question of the run; 409 is an answer to one that is settled."""
-        while True:
-            await until(lambda: bool(told.question))
-            question, told.question = told.question, ""
-            body = {"approve": random.random() < 0.8}
-            await self._expect({200, 409}, "POST", f"/api/runs/{told.run_id}/approve", body, key=question)
+        while not told.is_over:
+            await until(lambda: bool(told.question) or told.is_over)
+            if question := told.question:
+                told.question = ""
+                body = {"approve": random.random() < 0.8}
+                await self._expect({200, 409}, "POST", f"/api/runs/{told.run_id}/approve", body, key=question)
 
     async def _expect(self, statuses: set[int], method: str, path: str, body: JSON | None = None, **more: Any) -> None:
         status, answer = await self._client.ask(method, path, body, **more)
@@ -129,9 +130,16 @@ async def crowd(
     urls: list[str], cookies: list[str], ledger: Ledger, is_enough: Callable[[], bool], seconds: float
 ) -> None:
     """Members at work all at once. Whoever is not ready after `seconds` leaves in the middle."""
+    async with in_time(ledger, seconds), closing(urls, cookies, ledger) as clients:
+        await asyncio.gather(*(Member(client).work(is_enough) for client in clients))
+
+
+@asynccontextmanager
+async def in_time(ledger: Ledger, seconds: float) -> AsyncIterator[None]:
+    """Ends the block after `seconds`, and has that noted as something that is wrong."""
     try:
-        async with asyncio.timeout(seconds), closing(urls, cookies, ledger) as clients:
-            await asyncio.gather(*(Member(client).work(is_enough) for client in clients))
+        async with asyncio.timeout(seconds):
+            yield
     except TimeoutError:
         ledger.odd[f"not ready after {seconds:.0f} s"] += 1
 
@@ -153,15 +161,3 @@ def _chat(conversation: int | None) -> str:
 async def until(condition: Callable[[], bool]) -> None:
     while not condition():  # noqa: ASYNC110 - what it waits for comes from many places
         await asyncio.sleep(0.02)
-
-
-@asynccontextmanager
-async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Does `work` beside the block; what is not finished at its end is given up."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

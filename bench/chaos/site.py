@@ -1,8 +1,10 @@
 """One installation for the time of a chaos run: a folder, servers that this process owns, and an environment."""
 
 import os
+import shutil
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -49,21 +51,26 @@ class Site:
         self.around = Surroundings(self._place.sockets / "valkey.sock")
 
     def __enter__(self) -> Self:
-        self._place.make()
-        for server in (self._postgres, self._valkey):
-            self._start(server)
-        self.around.__enter__()
+        with ExitStack() as leaving:
+            leaving.callback(shutil.rmtree, self._place.sockets, ignore_errors=True)
+            leaving.callback(lambda: (self._stop(self._postgres), self._stop(self._valkey)))
+            self._place.make()
+            self._start(self._postgres)
+            self._start(self._valkey)
+            leaving.enter_context(self.around)
+            self._set_up()
+            self._leaving = leaving.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leaving.close()
+
+    def _set_up(self) -> None:
         os.environ |= self.environment(failpoints=True)
         django.setup()
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.around.__exit__()
-        for server in (self._postgres, self._valkey):
-            self._stop(server)
 
     def environment(self, *, failpoints: bool = False) -> dict[str, str]:
         """What a process of this installation needs to know; nothing else of ours is set."""
