@@ -79,6 +79,9 @@ class UserSession(AbstractBaseSession):
     expire_date = models.DateTimeField(db_index=True, db_column="expires_at")
     user = models.ForeignKey(User, models.CASCADE, null=True, related_name="sessions")
     created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, help_text="To the minute.")
+    user_agent = models.CharField(max_length=300, blank=True, db_default="", default="")
+    address = models.CharField(max_length=64, blank=True, db_default="", default="", help_text="Where the sign-in came from.")
 
     objects: ClassVar[BaseSessionManager["UserSession"]] = BaseSessionManager()  # type: ignore[assignment]
 
