@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.widgets import AdminTextInputWidget
@@ -20,6 +22,7 @@ EMPTY: tuple[Any, ...] = (None, "", [], {})
 admin.site.site_header = admin.site.site_title = "Draftloom"
 admin.site.index_title = "Back office"
 admin.site.password_change_template = "admin/login.html"  # which says that there are no passwords
+admin.site.unregister([EmailAddress, SocialAccount, SocialApp, SocialToken])  # see `accounts.google`: these stay empty
 
 
 def excerpt(text: str, limit: int = SHOWN_CHARACTERS) -> str:
@@ -116,12 +119,12 @@ class UserAdmin(LeanAdmin):
 class UserSessionAdmin(ReadOnlyAdmin):
     """Deleting a session signs that browser out."""
 
-    list_display = ["id", "user", "created_at", "expire_date"]
-    search_fields = ["user__email"]
+    list_display = ["id", "user", "address", "user_agent", "created_at", "last_used_at", "expire_date"]
+    search_fields = ["user__email", "address"]
     ordering = ["-id"]
     joined = ["user"]
     deferred = ["session_data"]
-    readonly_fields = ["user", "created_at", "expire_date"]
+    readonly_fields = ["user", "address", "user_agent", "created_at", "last_used_at", "expire_date"]
 
 
 @admin.register(LoginLink)

@@ -48,6 +48,15 @@ VARIABLES: dict[str, Variable] = {
     "VISIBILITY": Variable(
         "workspace", "`workspace`: members share all conversations; `private`: importer and operators only"
     ),
+    "GOOGLE_CLIENT_ID": Variable("", "with GOOGLE_CLIENT_SECRET: switches Google sign-in on"),
+    "GOOGLE_CLIENT_SECRET": Variable("", "see GOOGLE_CLIENT_ID"),
+    "GOOGLE_REDIRECT_URI": Variable("", "sent to Google exactly; unset means `/api/auth/callback` of this server"),
+    "GOOGLE_ENDPOINTS": Variable(
+        "", "`authorize=url,token=url,certs=url,issuer=url` in place of Google's own, for tests"
+    ),
+    "AUTH_ALLOWED_EMAIL_DOMAINS": Variable(
+        "", "who may sign in with Google, comma-separated; unset means any verified address"
+    ),
     "OPENAI_API_KEY": Variable("", "switches OpenAI on"),
     "OPENAI_BASE_URL": Variable("https://api.openai.com/v1", "OpenAI's address, or that of a compatible server"),
     "IMPORT_FETCH_OVERRIDES": Variable("", "local mode only: `host=url,…` fetches share links of a host elsewhere"),

@@ -48,6 +48,10 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.postgres",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.google",
     "rest_framework",
     "corsheaders",
     "channels",
@@ -74,6 +78,7 @@ MIDDLEWARE = [
     "accounts.middleware.AuthenticationMiddleware",
     "accounts.middleware.OriginGuardMiddleware",
     "accounts.middleware.SignInFirstMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -129,6 +134,23 @@ SESSION_COOKIE_AGE = env.integer("SESSION_EXPIRE_HOURS", least=1) * 3600
 SESSION_COOKIE_SAMESITE = env.choice("SESSION_COOKIE_SAMESITE", "Lax", "Strict", "None")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not IS_LOCAL
 LOGIN_LINK_SECONDS = 24 * 3600
+GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET = env.text("GOOGLE_CLIENT_ID"), env.text("GOOGLE_CLIENT_SECRET")
+GOOGLE_REDIRECT_URI = env.text("GOOGLE_REDIRECT_URI") or f"{OWN_URL}/api/auth/callback"
+AUTH_ALLOWED_EMAIL_DOMAINS = [word.lower().removeprefix("@") for word in env.words("AUTH_ALLOWED_EMAIL_DOMAINS")]
+_GOOGLE = env.pairs("GOOGLE_ENDPOINTS")
+_NAMES = {"AUTHORIZE_URL": "authorize", "ACCESS_TOKEN_URL": "token", "CERTS_URL": "certs", "ID_TOKEN_ISSUER": "issuer"}
+SOCIALACCOUNT_PROVIDERS = {
+    "google": {
+        "SCOPE": ["openid", "email", "profile"],
+        "AUTH_PARAMS": {"access_type": "online", "prompt": "select_account"},
+        "OAUTH_PKCE_ENABLED": True,
+    }
+    | {setting: _GOOGLE[name] for setting, name in _NAMES.items() if name in _GOOGLE}
+}
+SOCIALACCOUNT_ONLY = True
+ACCOUNT_EMAIL_VERIFICATION = "none"  # Google has verified it
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS, ACCOUNT_SIGNUP_FIELDS = {"email"}, ["email*"]
 VISIBILITY = env.choice("VISIBILITY", "workspace", "private")
 
 # ── The web ───────────────────────────────────────────────────────────────────────────────────────────────────────────

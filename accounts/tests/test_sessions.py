@@ -207,14 +207,14 @@ def test_a_link_to_the_address_does_not_sign_anybody_out(alices: Client) -> None
 
 def test_status_tells_who_is_signed_in(alices: Client, alice: User) -> None:
     user = {"id": alice.pk, "email": "alice@example.org", "name": "alice"}
-    assert alices.get("/api/auth/status").json() == {"authenticated": True, "user": user}
+    assert alices.get("/api/auth/status").json() == {"authenticated": True, "user": user, "google": False}
 
 
 @pytest.mark.parametrize("cookie", ["", "stale", "x" * 5_000, "%00", "ü"])
 def test_status_answers_everybody(db: None, cookie: str) -> None:
     headers = {"Cookie": f"{COOKIE}={cookie}"}
     response = Client().get("/api/auth/status", headers=headers)
-    assert (response.status_code, response.json()) == (200, {"authenticated": False, "user": None})
+    assert (response.status_code, response.json()) == (200, {"authenticated": False, "user": None, "google": False})
 
 
 def test_me_is_for_who_is_signed_in(db: None) -> None:
