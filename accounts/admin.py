@@ -14,7 +14,17 @@ from django.contrib.auth.models import Group
 from django.db.models import Exists, Model, OuterRef, QuerySet, TextField
 from django.http import HttpRequest
 
-from accounts.models import MEMBER, OPERATOR, IdempotencyRecord, LoginLink, ServiceKey, User, UserSession
+from accounts import audit, keys
+from accounts.models import (
+    MEMBER,
+    OPERATOR,
+    AuditEvent,
+    IdempotencyRecord,
+    LoginLink,
+    ServiceKey,
+    User,
+    UserSession,
+)
 
 SHOWN_CHARACTERS = 10_000
 EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -85,6 +95,18 @@ class HistoryAdmin(ReadOnlyAdmin):
         return False
 
 
+def record_change(action: str, row: Model, form: Any, *columns: str) -> None:
+    """Records which of `columns` a form has changed, if any."""
+    changed = [column for column in columns if column in form.changed_data]
+    if changed:
+        audit.record(
+            action,
+            resource=str(row),
+            before={column: form.initial.get(column) for column in changed},
+            after={column: getattr(row, column) for column in changed},
+        )
+
+
 @admin.register(User)
 class UserAdmin(LeanAdmin):
     """Whoever leaves is deactivated, not deleted: what they made stays theirs."""
@@ -102,6 +124,10 @@ class UserAdmin(LeanAdmin):
         operators = Group.objects.filter(name=OPERATOR, user=OuterRef("pk"))
         rows: QuerySet[Any] = super().get_queryset(request).annotate(operates=Exists(operators))
         return rows
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        record_change("user.changed" if change else "user.made", obj, form, "email", "name", "is_active")
 
     @admin.display(boolean=True, description="operator", ordering="operates")
     def operates(self, user: Any) -> bool:
@@ -158,12 +184,34 @@ class ServiceKeyAdmin(HistoryAdmin):
     ordering = ["service_name", "id"]
     joined = ["user"]
     readonly_fields = ["service_name", "prefix", "scopes", "user", "created_at", "last_used_at"]
+    actions = ["revoke"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["is_active", "expires_at", *self.readonly_fields]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("accounts.change_servicekey")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        record_change("key.changed", obj, form, "is_active", "expires_at")
+
+    @admin.action(description="Revoke the selected keys", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ServiceKey]) -> None:
+        for key in queryset:
+            keys.revoke(prefix=key.prefix)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(HistoryAdmin):
+    list_display = ["created_at", "action", "outcome", "actor", "resource", "address"]
+    list_filter = ["action", "outcome"]
+    search_fields = ["actor", "resource", "address", "request_id"]
+    date_hierarchy = "created_at"
+    ordering = ["-id"]
+    joined = ["user", "service_key"]
+    readonly_fields = [*list_display, "user", "service_key", "request_id"]
+    excerpts = ["before", "after"]
 
 
 @admin.register(LogEntry)

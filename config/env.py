@@ -63,7 +63,10 @@ VARIABLES: dict[str, Variable] = {
     "API_TITLE": Variable("Draftloom API", "the name in `GET /` and in the API's documentation"),
     "PROJECT_DRAFT_MAX_COMPLETION_TOKENS": Variable("2048", "cap on the visible text of one answer"),
     "TOOL_APPROVAL": Variable("required", "`auto` lets a model act outside of Draftloom without asking a member first"),
-    "LIMIT_SENDS": Variable("600/m", "chat messages of one person; s, m, h and d are the units"),
+    "LIMIT_SIGN_INS": Variable(
+        "60/m", "attempts of one address to sign in, and as many keys that do not fit; s, m, h and d are the units"
+    ),
+    "LIMIT_SENDS": Variable("600/m", "chat messages of one person"),
     "LIMIT_IMPORTS": Variable("600/h", "imports and generated drafts of one person"),
     "LIMIT_RUNS_PER_USER": Variable("100", "runs of one person that are not over yet"),
     "LIMIT_STREAMS_PER_USER": Variable("200", "streams of one person that one web process keeps open"),

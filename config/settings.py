@@ -71,16 +71,17 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "config.api.middleware.RefusalMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "accounts.middleware.AuthenticationMiddleware",
+    "accounts.middleware.AuditMiddleware",
     "accounts.middleware.OriginGuardMiddleware",
     "accounts.middleware.SignInFirstMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -185,8 +186,11 @@ LANGUAGE_CODE, TIME_ZONE, USE_TZ, USE_I18N = "en", "UTC", True, False
 
 API_TITLE = env.text("API_TITLE")
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.SessionAuthentication",
+        "accounts.authentication.KeyAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["config.api.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.api.parsers.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.renderers.NeverRefuse",
@@ -223,6 +227,7 @@ TOOL_ROUNDS, TOOL_CALLS_PER_ROUND = 8, 4
 TOOL_APPROVAL = env.choice("TOOL_APPROVAL", "required", "auto")
 FAILPOINTS = env.chances("FAILPOINTS")
 
+LIMIT_SIGN_INS = env.rate("LIMIT_SIGN_INS")
 LIMIT_SENDS, LIMIT_IMPORTS = env.rate("LIMIT_SENDS"), env.rate("LIMIT_IMPORTS")
 LIMIT_RUNS_PER_USER = env.integer("LIMIT_RUNS_PER_USER", least=1)
 LIMIT_STREAMS_PER_USER = env.integer("LIMIT_STREAMS_PER_USER", least=1)
@@ -232,12 +237,21 @@ LOG_LEVEL = env.text("LOG_LEVEL").upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "json": {"format": "%(message)s"},
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "audit": {"class": "logging.StreamHandler", "formatter": "json"},
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         name: {"level": LOG_LEVEL}
         for name in ("accounts", "chat", "config", "conversations", "drafts", "integrations", "llmconfig", "search")
     }
-    | {"django.request": {"level": "ERROR"}},  # a refusal is no news, and its path may hold a sign-in link
+    | {
+        "accounts.audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},  # whatever LOG_LEVEL says
+        "django.request": {"level": "ERROR"},  # a refusal is no news, and its path may hold a sign-in link
+    },
 }
