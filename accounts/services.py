@@ -92,7 +92,7 @@ def end_session(*, user: User, session_id: int) -> None:
         raise NotFound("Session not found.")
 
 
-def end_other_sessions(*, user: User, key: str) -> int:
+def end_other_sessions(*, user: User, key: str | None) -> int:
     """Signs `user` out everywhere but in the session with this key; how many browsers that were."""
     deleted, _ = sessions_of(user).exclude(session_key=digest(key)).delete()
     return deleted

@@ -115,13 +115,13 @@ class SessionViewSet(ViewSet):
     def destroy_others(self, request: Request) -> Response:
         key = request._request.session.session_key
         ended = services.end_other_sessions(user=current_user(request), key=key)
-        return Response({"message": f"{ended} other sessions were ended."})
+        return Response({"message": f"Other sessions ended: {ended}."})
 
 
 class CleanupView(APIView):
     @extend_schema(
         operation_id="auth_cleanup",
-        summary="Delete sessions that are over; for operators",
+        summary="Delete sessions and sign-in links that are over; for operators",
         responses=MessageSerializer,
         tags=["auth"],
     )
@@ -129,7 +129,7 @@ class CleanupView(APIView):
         _ = request.data
         if not current_user(request).is_operator:
             raise Forbidden("Only operators clean up.")
-        return Response({"message": f"Deleted {services.clear_expired()} sessions and sign-in links that were over."})
+        return Response({"message": f"Deleted what was over: {services.clear_expired()}."})
 
 
 class LogoutView(APIView):

@@ -9,4 +9,4 @@ class Command(BaseCommand):
     help = "Deletes sessions and sign-in links that are over; a scheduled task does so every hour as well."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"Deleted {services.clear_expired()} sessions and sign-in links that were over.")
+        self.stdout.write(f"Deleted what was over: {services.clear_expired()}.")

@@ -1,9 +1,10 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import services
 from accounts.management.addresses import checked
+from accounts.models import User
 
 
 class Command(BaseCommand):
@@ -13,5 +14,7 @@ class Command(BaseCommand):
         parser.add_argument("email")
 
     def handle(self, *args: Any, email: str, **options: Any) -> None:
-        user = services.get_or_make_user(email=checked(email), operator=True)
+        if User.objects.filter(email__iexact=checked(email), is_active=False).exists():
+            raise CommandError(f"{email} is deactivated.")
+        user = services.get_or_make_user(email=email, operator=True)
         self.stdout.write(f"{user.email} is an operator. A way in without Google: manage.py login_link {user.email}")
