@@ -210,7 +210,17 @@ class AuditEventAdmin(HistoryAdmin):
     date_hierarchy = "created_at"
     ordering = ["-id"]
     joined = ["user", "service_key"]
-    readonly_fields = [*list_display, "user", "service_key", "request_id"]
+    readonly_fields = [
+        "created_at",
+        "action",
+        "outcome",
+        "actor",
+        "resource",
+        "address",
+        "user",
+        "service_key",
+        "request_id",
+    ]
     excerpts = ["before", "after"]
 
 

@@ -50,7 +50,7 @@ def record(
         action=action,
         outcome=outcome,
         actor=_name(request, key, person),
-        user_id=person and person.pk,
+        user_id=person.pk if person else None,
         service_key=key,
         resource=resource,
         address=address_of(request) if request else "",

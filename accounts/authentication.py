@@ -42,7 +42,7 @@ class SessionAuthentication(BaseAuthentication):
         user = request._request.user
         if service_key_of(request._request) or not user.is_authenticated:
             return None
-        return cast(User, user), None
+        return user, None
 
     def authenticate_header(self, request: Request) -> str:
         return "Cookie"
