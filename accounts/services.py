@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts import keys
 from accounts.google import Identity
 from accounts.models import OPERATOR, LoginLink, User, UserSession
 from accounts.sessions import SessionStore, digest
@@ -78,6 +79,14 @@ def sign_in(*, request: HttpRequest, user: User, keep: Sequence[str] = ()) -> No
         address=request.META.get("REMOTE_ADDR", "")[:64],
         last_used_at=timezone.now(),
     )
+
+
+def shut_out(ids: Collection[int]) -> set[int]:
+    """Those of users, and of service keys by the number below zero, who may not be here any more."""
+    users = User.objects.filter(pk__in=[number for number in ids if number > 0], is_active=True)
+    live = keys.live().exclude(user__is_active=False).filter(pk__in=[-number for number in ids if number < 0])
+    welcome = {*users.values_list("pk", flat=True), *(-pk for pk in live.values_list("pk", flat=True))}
+    return set(ids) - welcome
 
 
 def sessions_of(user: User) -> QuerySet[UserSession]:
