@@ -31,8 +31,8 @@ def current_user(request: Request) -> User:
 
 def counted_as(request: Request) -> int:
     """The number under which the streams of whoever asks are counted: a user's id, or a key's below zero."""
-    user = principal(request)
-    return user.pk if isinstance(user, User) else -user.key.pk
+    key = service_key_of(request._request)
+    return -key.pk if key else current_user(request).pk
 
 
 class SessionAuthentication(BaseAuthentication):

@@ -93,8 +93,9 @@ def revoke(*, prefix: str) -> ServiceKey:
 
 
 def live() -> QuerySet[ServiceKey]:
+    """Those whose `state` is `live`."""
     unexpired = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-    return ServiceKey.objects.filter(unexpired, is_active=True)
+    return ServiceKey.objects.filter(unexpired, Q(user=None) | Q(user__is_active=True), is_active=True)
 
 
 def _check(scopes: Collection[str], user: User | None) -> None:
