@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import keys
+from accounts import audit, keys
 from accounts.google import Identity
 from accounts.models import OPERATOR, LoginLink, User, UserSession
 from accounts.sessions import SessionStore, digest
@@ -60,6 +60,8 @@ def user_of_google(identity: Identity) -> User:
         raise Forbidden("This person was deactivated.")
     if user.google_id not in {None, identity.sub}:
         raise Forbidden("This address belongs to another Google account.")
+    if user.google_id is None:
+        audit.record("google.linked", user=user, resource=user.email)
     user.google_id, user.name = identity.sub, identity.name
     if not User.objects.filter(email__iexact=identity.email).exists():
         user.email = identity.email
@@ -76,7 +78,7 @@ def sign_in(*, request: HttpRequest, user: User, keep: Sequence[str] = ()) -> No
     request.session.save()
     UserSession.objects.filter(session_key=digest(request.session.session_key)).update(
         user_agent=clean_text(request.headers.get("User-Agent", ""))[:300],
-        address=request.META.get("REMOTE_ADDR", "")[:64],
+        address=audit.address_of(request),
         last_used_at=timezone.now(),
     )
 
@@ -94,16 +96,20 @@ def sessions_of(user: User) -> QuerySet[UserSession]:
     return UserSession.objects.filter(user=user, expire_date__gt=timezone.now()).order_by("-created_at", "-id")
 
 
+@transaction.atomic
 def end_session(*, user: User, session_id: int) -> None:
     """Signs one browser of `user` out. Raises `NotFound`."""
     deleted, _ = sessions_of(user).filter(pk=session_id).delete()
     if not deleted:
         raise NotFound("Session not found.")
+    audit.record("session.revoked", user=user, resource=f"session {session_id}")
 
 
+@transaction.atomic
 def end_other_sessions(*, user: User, key: str | None) -> int:
     """Signs `user` out everywhere but in the session with this key; how many browsers that were."""
     deleted, _ = sessions_of(user).exclude(session_key=digest(key)).delete()
+    audit.record("session.revoked", user=user, resource=f"{deleted} other sessions")
     return deleted
 
 

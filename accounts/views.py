@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import google, services
+from accounts import audit, google, services
 from accounts.authentication import current_user
 from accounts.models import User
 from accounts.serializers import (
@@ -81,7 +81,7 @@ class CallbackView(APIView):
         try:
             user = services.user_of_google(google.identify(request._request))
         except Forbidden as error:
-            log.info("Nobody was signed in with Google: %s", error.detail)
+            audit.record("session.refused", outcome=audit.REFUSED, resource="google", after={"reason": error.detail})
             return _refused("auth_failed")
         except Unavailable as error:
             log.warning("Signing in with Google failed: %s", type(error.__cause__).__name__)

@@ -21,7 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import google, services
-from accounts.models import User, UserSession
+from accounts.models import AuditEvent, User, UserSession
 from accounts.tests.fake_google import CLIENT_ID, CLIENT_SECRET, PERSON, FakeGoogle
 from config.env import BASE_DIR
 from config.exceptions import Forbidden
@@ -217,6 +217,13 @@ def test_it_joins_somebody_made_on_this_server_by_the_verified_address(fake: Fak
     olivia.refresh_from_db()
     assert (User.objects.get(), olivia.google_id, olivia.name) == (olivia, "1084", "Carol Danvers")
     assert client.get("/admin/").status_code == 200
+
+
+def test_the_audit_tells_whom_google_brought_and_when(fake: FakeGoogle) -> None:
+    for _ in range(2):
+        sign_in(Client())
+    told = AuditEvent.objects.filter(actor="carol@example.org").order_by("id").values_list("action", flat=True)
+    assert list(told) == ["google.linked", "session.begun", "session.begun"]
 
 
 def test_it_asks_nothing_of_allauths_tables(fake: FakeGoogle) -> None:
@@ -465,15 +472,16 @@ def test_it_says_that_google_is_away(fake: FakeGoogle, monkeypatch: pytest.Monke
     assert_nobody_came_in(client)
 
 
-def test_it_says_nothing_of_secrets_in_the_log(fake: FakeGoogle, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_keeps_who_was_refused_and_no_secrets(fake: FakeGoogle, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "accounts")
     client = Client()
     back = consent(begin(client))
     finish(client, wrong_code(client, back)[1])
     fake.signed_by = "evil"
     sign_in(client)
-    told = caplog.text
-    assert "Nobody was signed in with Google" in told
+    refused = AuditEvent.objects.filter(action="session.refused", outcome="refused", resource="google", user=None)
+    assert [event.after for event in refused] == [{"reason": "Google did not confirm this sign-in."}] * 2
+    told = f"{caplog.text} {list(AuditEvent.objects.values())}"
     for secret in (CLIENT_SECRET, "guessed", query_of(back)["state"], query_of(back)["code"], "an-access-token"):
         assert secret not in told
 

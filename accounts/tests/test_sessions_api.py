@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import services
-from accounts.models import LoginLink, User, UserSession
+from accounts.models import AuditEvent, LoginLink, User, UserSession
 from accounts.sessions import SessionStore, digest
 from conftest import make_user, signed_in
 
@@ -180,6 +180,16 @@ def test_it_signs_all_other_browsers_out(alice: User, bobs: Client) -> None:
     assert [is_signed_in(client) for client in (phone, laptop, third)] == [True, False, False]
     assert is_signed_in(bobs)
     assert phone.delete(SESSIONS).json() == {"message": "Other sessions ended: 0."}
+
+
+def test_the_audit_tells_who_signed_whom_out(alice: User) -> None:
+    phone, laptop, _ = (coming_from(alice, name) for name in ("Phone", "Laptop", "Third"))
+    ended = id_of(laptop)
+    phone.delete(f"{SESSIONS}/{ended}")
+    phone.delete(f"{SESSIONS}/{ended}")
+    phone.delete(SESSIONS)
+    told = AuditEvent.objects.filter(action="session.revoked", user=alice).order_by("id")
+    assert [event.resource for event in told] == [f"session {ended}", "1 other sessions"]
 
 
 def test_a_foreign_page_signs_nobody_out(alice: User) -> None:
