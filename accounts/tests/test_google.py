@@ -1,9 +1,6 @@
 """Signing in with Google: the whole flow, against a provider of the tests' own, over HTTP."""
 
-import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -23,11 +20,10 @@ from django.utils import timezone
 from accounts import google, services
 from accounts.models import AuditEvent, User, UserSession
 from accounts.tests.fake_google import CLIENT_ID, CLIENT_SECRET, PERSON, FakeGoogle
-from config.env import BASE_DIR
 from config.exceptions import Forbidden
+from config.tests.stack import Stack
 from conftest import make_user
 
-pytestmark = pytest.mark.django_db
 COOKIE = settings.SESSION_COOKIE_NAME
 CONSTANTS = {"CERTS_URL": "certs", "ID_TOKEN_ISSUER": "issuer"}
 ATTRIBUTES = {"authorize_url": "authorize", "access_token_url": "token"}
@@ -40,7 +36,7 @@ def server() -> Iterator[FakeGoogle]:
 
 
 @pytest.fixture
-def fake(server: FakeGoogle, settings: Any, monkeypatch: pytest.MonkeyPatch) -> FakeGoogle:
+def fake(db: None, server: FakeGoogle, settings: Any, monkeypatch: pytest.MonkeyPatch) -> FakeGoogle:
     """Google, configured: where it is, allauth reads when it is imported."""
     settings.GOOGLE_CLIENT_ID, settings.GOOGLE_CLIENT_SECRET = CLIENT_ID, CLIENT_SECRET
     for constant, name in CONSTANTS.items():
@@ -526,29 +522,45 @@ def test_an_identity_makes_one_user_however_often(db: None) -> None:
         services.user_of_google(identity._replace(sub="2099"))
 
 
-# ── The settings ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── A server of its own ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_environment_says_where_google_is() -> None:
-    names = ("authorize", "token", "certs", "issuer")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "APP_ENV": "local",
-        "SECRET_KEY": "x" * 50,
-        "DATA_DIR": str(settings.DATA_DIR),
-        "GOOGLE_ENDPOINTS": ",".join(f"{name}=http://127.0.0.1:9/{name}" for name in names),
-        "AUTH_ALLOWED_EMAIL_DOMAINS": "Example.org, @example.com",
+@pytest.fixture
+def real(stack: Stack, server: FakeGoogle) -> Iterator[Stack]:
+    """The stack with a web process that was told of Google by its environment."""
+    server.forget()
+    stack.kill("web")
+    stack.more_environment = {
+        "GOOGLE_CLIENT_ID": CLIENT_ID,
+        "GOOGLE_CLIENT_SECRET": CLIENT_SECRET,
+        "GOOGLE_REDIRECT_URI": f"{stack.url}/api/auth/callback",
+        "GOOGLE_ENDPOINTS": ",".join(f"{name}={url}" for name, url in server.endpoints.items()),
+        "AUTH_ALLOWED_EMAIL_DOMAINS": "Example.com, @example.ORG",
     }
-    script = (
-        "import django; django.setup()\n"
-        "from django.conf import settings\n"
-        "from accounts.google import Adapter\n"
-        "from allauth.socialaccount.providers.google import views\n"
-        "print(Adapter.authorize_url, Adapter.access_token_url, views.CERTS_URL, views.ID_TOKEN_ISSUER)\n"
-        "print(*settings.AUTH_ALLOWED_EMAIL_DOMAINS)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=BASE_DIR, env=environment, capture_output=True, text=True, timeout=60
-    )
-    assert done.stdout.split() == [f"http://127.0.0.1:9/{name}" for name in names] + ["example.org", "example.com"]
+    stack.start()
+    yield stack
+    stack.kill("web")
+    stack.more_environment = {}
+
+
+def test_a_browser_goes_all_the_way(real: Stack, server: FakeGoogle) -> None:
+    planted = "planted-by-somebody-else"
+    with httpx2.Client(base_url=real.url, follow_redirects=True, trust_env=False, timeout=20) as browser:
+        browser.cookies.set(COOKIE, planted, domain="127.0.0.1")
+        landed = browser.get("/api/auth/login", headers={"Accept": "text/html"})
+        assert (landed.status_code, str(landed.url)) == (200, f"{real.url}/")
+        assert browser.get("/api/auth/me").json()["email"] == "carol@example.org"
+        key = landed.history[-1].cookies[COOKIE]
+        assert key not in {planted, landed.history[0].cookies[COOKIE]}
+        (session,) = browser.get("/api/auth/sessions").json()["sessions"]
+        assert (session["address"], session["is_current"]) == ("127.0.0.1", True)
+        assert browser.post("/api/auth/logout").status_code == 200
+        assert browser.get("/api/auth/me", headers={"Cookie": f"{COOKIE}={key}"}).status_code == 401
+        server.claims["email"] = "carol@evil.example"
+        assert str(browser.get("/api/auth/login").url) == f"{real.url}/?error=auth_failed"
+        assert browser.get("/api/auth/me").status_code == 401
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM user_sessions s WHERE s::text LIKE ANY(%s)", [[f"%{key}%", f"%{planted}%"]]
+        )
+        assert cursor.fetchone() == (0,)
