@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.widgets import AdminTextInputWidget
@@ -12,7 +14,17 @@ from django.contrib.auth.models import Group
 from django.db.models import Exists, Model, OuterRef, QuerySet, TextField
 from django.http import HttpRequest
 
-from accounts.models import MEMBER, OPERATOR, IdempotencyRecord, LoginLink, ServiceKey, User, UserSession
+from accounts import audit, keys
+from accounts.models import (
+    MEMBER,
+    OPERATOR,
+    AuditEvent,
+    IdempotencyRecord,
+    LoginLink,
+    ServiceKey,
+    User,
+    UserSession,
+)
 
 SHOWN_CHARACTERS = 10_000
 EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -20,6 +32,7 @@ EMPTY: tuple[Any, ...] = (None, "", [], {})
 admin.site.site_header = admin.site.site_title = "Draftloom"
 admin.site.index_title = "Back office"
 admin.site.password_change_template = "admin/login.html"  # which says that there are no passwords
+admin.site.unregister([EmailAddress, SocialAccount, SocialApp, SocialToken])  # see `accounts.google`: these stay empty
 
 
 def excerpt(text: str, limit: int = SHOWN_CHARACTERS) -> str:
@@ -82,6 +95,18 @@ class HistoryAdmin(ReadOnlyAdmin):
         return False
 
 
+def record_change(action: str, row: Model, form: Any, *columns: str) -> None:
+    """Records which of `columns` a form has changed, if any."""
+    changed = [column for column in columns if column in form.changed_data]
+    if changed:
+        audit.record(
+            action,
+            resource=str(row),
+            before={column: form.initial.get(column) for column in changed},
+            after={column: getattr(row, column) for column in changed},
+        )
+
+
 @admin.register(User)
 class UserAdmin(LeanAdmin):
     """Whoever leaves is deactivated, not deleted: what they made stays theirs."""
@@ -100,6 +125,10 @@ class UserAdmin(LeanAdmin):
         rows: QuerySet[Any] = super().get_queryset(request).annotate(operates=Exists(operators))
         return rows
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        record_change("user.changed" if change else "user.made", obj, form, "email", "name", "is_active")
+
     @admin.display(boolean=True, description="operator", ordering="operates")
     def operates(self, user: Any) -> bool:
         return bool(user.operates)
@@ -116,12 +145,12 @@ class UserAdmin(LeanAdmin):
 class UserSessionAdmin(ReadOnlyAdmin):
     """Deleting a session signs that browser out."""
 
-    list_display = ["id", "user", "created_at", "expire_date"]
-    search_fields = ["user__email"]
+    list_display = ["id", "user", "address", "user_agent", "created_at", "last_used_at", "expire_date"]
+    search_fields = ["user__email", "address"]
     ordering = ["-id"]
     joined = ["user"]
     deferred = ["session_data"]
-    readonly_fields = ["user", "created_at", "expire_date"]
+    readonly_fields = ["user", "address", "user_agent", "created_at", "last_used_at", "expire_date"]
 
 
 @admin.register(LoginLink)
@@ -155,12 +184,44 @@ class ServiceKeyAdmin(HistoryAdmin):
     ordering = ["service_name", "id"]
     joined = ["user"]
     readonly_fields = ["service_name", "prefix", "scopes", "user", "created_at", "last_used_at"]
+    actions = ["revoke"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["is_active", "expires_at", *self.readonly_fields]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("accounts.change_servicekey")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        record_change("key.changed", obj, form, "is_active", "expires_at")
+
+    @admin.action(description="Revoke the selected keys", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ServiceKey]) -> None:
+        for key in queryset:
+            keys.revoke(prefix=key.prefix)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(HistoryAdmin):
+    list_display = ["created_at", "action", "outcome", "actor", "resource", "address"]
+    list_filter = ["action", "outcome"]
+    search_fields = ["actor", "resource", "address", "request_id"]
+    date_hierarchy = "created_at"
+    ordering = ["-id"]
+    joined = ["user", "service_key"]
+    readonly_fields = [
+        "created_at",
+        "action",
+        "outcome",
+        "actor",
+        "resource",
+        "address",
+        "user",
+        "service_key",
+        "request_id",
+    ]
+    excerpts = ["before", "after"]
 
 
 @admin.register(LogEntry)

@@ -1,25 +1,56 @@
-"""How the API knows who is asking."""
+"""How the API knows who is asking. `SignInFirstMiddleware` has decided it; here DRF is told."""
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-if TYPE_CHECKING:
-    from accounts.models import User
+from accounts.models import ServiceKey, User
+from accounts.principals import Principal
+from config.exceptions import Forbidden
 
 
-def current_user(request: Request) -> "User":
-    """The signed-in person behind a request that `SignInFirstMiddleware` has let through."""
-    return cast("User", request.user)
+def service_key_of(request: HttpRequest) -> ServiceKey | None:
+    """The key that let this request in; None if a person did, or nobody."""
+    return getattr(request, "service_key", None)
+
+
+def principal(request: Request) -> Principal:
+    """Who may see what this request reads."""
+    return cast(Principal, request.user)
+
+
+def current_user(request: Request) -> User:
+    """The person under whom this request writes. Raises `Forbidden` for a service key that belongs to nobody."""
+    user = principal(request)
+    if not isinstance(user, User):
+        raise Forbidden("This service key belongs to no user, so it can't do what is done under a person's name.")
+    return user
+
+
+def counted_as(request: Request) -> int:
+    """The number under which the streams of whoever asks are counted: a user's id, or a key's below zero."""
+    key = service_key_of(request._request)
+    return -key.pk if key else current_user(request).pk
 
 
 class SessionAuthentication(BaseAuthentication):
     """The user of the session cookie. Unlike DRF's own it asks for no CSRF token; `OriginGuardMiddleware` guards it."""
 
-    def authenticate(self, request: Request) -> tuple["User", None] | None:
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
         user = request._request.user
-        return (user, None) if user.is_authenticated else None
+        if service_key_of(request._request) or not user.is_authenticated:
+            return None
+        return user, None
 
     def authenticate_header(self, request: Request) -> str:
         return "Cookie"
+
+
+class KeyAuthentication(BaseAuthentication):
+    """Whom a service key stands for; `request.auth` is the key."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, ServiceKey] | None:
+        key = service_key_of(request._request)
+        return (cast(Principal, request._request.user), key) if key else None

@@ -5,12 +5,26 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.sessions.base_session import AbstractBaseSession, BaseSessionManager
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
 MEMBER, OPERATOR = "Member", "Operator"
+SCOPES = {
+    "conversations:read": "see conversations, drafts, chats, runs and the models there are",
+    "conversations:import": "import conversations",
+    "conversations:write": "change conversations and drafts, chat, start and stop runs",
+    "search:read": "search",
+    "projects:create": "create Linear projects",
+    "import:slack": "import conversations for Slack",
+}
+"""What a service key may be allowed to do."""
+READ_SCOPES = ["conversations:read", "search:read"]
+"""Those of a key that belongs to nobody: what is written is somebody's."""
 
 
 class UserManager(BaseUserManager["User"]):
@@ -79,6 +93,11 @@ class UserSession(AbstractBaseSession):
     expire_date = models.DateTimeField(db_index=True, db_column="expires_at")
     user = models.ForeignKey(User, models.CASCADE, null=True, related_name="sessions")
     created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, help_text="To the minute.")
+    user_agent = models.CharField(max_length=300, blank=True, db_default="", default="")
+    address = models.CharField(
+        max_length=64, blank=True, db_default="", default="", help_text="Where the sign-in came from."
+    )
 
     objects: ClassVar[BaseSessionManager["UserSession"]] = BaseSessionManager()  # type: ignore[assignment]
 
@@ -123,10 +142,59 @@ class ServiceKey(models.Model):
 
     class Meta:
         db_table = "service_keys"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=False) | Q(scopes__contained_by=READ_SCOPES),
+                name="service_keys_writes_as_user",
+            )
+        ]
         indexes = [models.Index(fields=["service_name"], name="service_keys_name")]
 
     def __str__(self) -> str:
         return f"{self.service_name} ({self.prefix}…)"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def state(self) -> str:
+        """`live`, or why it is not: `revoked`, `expired`, `deactivated` (the person it belongs to)."""
+        if not self.is_active:
+            return "revoked"
+        if self.is_expired:
+            return "expired"
+        return "live" if self.user is None or self.user.is_active else "deactivated"
+
+
+class AuditEvent(models.Model):
+    """Who did what that matters for security; the database refuses to change or delete a row.
+
+    `action` is `<thing>.<what was done>`, `resource` names the thing. `actor` is how the person or key was called then;
+    empty if nobody had signed in, `server` for a command. `before` and `after` hold what of a configuration changed.
+    """
+
+    class Outcome(models.TextChoices):
+        DONE = "done"
+        REFUSED = "refused"
+
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    action = models.CharField(max_length=60, db_index=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.DONE)
+    actor = models.TextField(blank=True)
+    user = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    service_key = models.ForeignKey(ServiceKey, models.PROTECT, null=True, related_name="+")
+    resource = models.TextField(blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+
+    class Meta:
+        db_table = "audit_events"
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.outcome}"
 
 
 class IdempotencyRecord(models.Model):

@@ -1,6 +1,7 @@
 """The session engine (`SESSION_ENGINE`): Django's database sessions on `user_sessions`, with hashed keys."""
 
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
@@ -10,6 +11,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User, UserSession
+
+USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
 
 def digest(key: str | None) -> str:
@@ -36,7 +39,15 @@ class SessionStore(DatabaseStore):
             self._session_key = None
             return None
         self.owner = row.user
+        self._note_use(row)
         return row
+
+    @staticmethod
+    def _note_use(row: UserSession) -> None:
+        """Writes the time of a signed-in session's last use, once a minute."""
+        now = timezone.now()
+        if row.user_id and (row.last_used_at is None or now - row.last_used_at >= USE_IS_NOTED_EVERY):
+            UserSession.objects.filter(pk=row.pk).update(last_used_at=now)
 
     def exists(self, session_key: str | None = None) -> bool:
         return UserSession.objects.filter(session_key=digest(session_key)).exists()
@@ -48,6 +59,7 @@ class SessionStore(DatabaseStore):
         data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
         key, values = digest(self.session_key), self._row(data)
         if not must_create:
+            del values["expire_date"]  # a session ends when it was made to end, however much it is used
             if not UserSession.objects.filter(session_key=key).update(**values):
                 raise UpdateError
             return

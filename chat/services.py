@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import User
+from accounts.principals import Principal
 from chat.context import refuse_too_long
 from chat.models import ChatMessage, FileAttachment
 from config.exceptions import Conflict, NotFound
@@ -22,7 +23,7 @@ from llmconfig.services import choose_model
 IMPORT_OPTIONS = ("url", "duplicate_resolution", "accept_summarization", "target_conversation_id")
 
 
-def history(*, user: User, conversation_id: int) -> QuerySet[ChatMessage]:
+def history(*, user: Principal, conversation_id: int) -> QuerySet[ChatMessage]:
     """The messages in order, with all that their JSON needs."""
     require_visible(user=user, conversation_id=conversation_id)
     messages = ChatMessage.objects.filter(project_draft__conversation_id=conversation_id)

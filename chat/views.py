@@ -1,6 +1,8 @@
 """`/api/conversations/{id}/project-draft/chat…`, and what a person may do with a run beside watching it."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import ClassVar
 
 from django.db.models import Prefetch
 from django.http import HttpResponse
@@ -8,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import current_user
+from accounts.authentication import counted_as, current_user, principal
 from accounts.idempotency import answer_once
 from chat import approvals, services
 from chat.models import ChatMessageRevision
@@ -31,12 +33,18 @@ REVISIONS = OpenApiParameter("revisions", bool, description="Also the earlier an
 
 
 class ChatViewSet(ViewSet):
+    scopes: ClassVar[Mapping[str, str]] = {
+        "list": "conversations:read",
+        "stream": "conversations:write",
+        "regenerate": "conversations:write",
+    }
+
     @extend_schema(
         summary="The chat about the draft", parameters=[REVISIONS], responses=HistorySerializer, tags=["chat"]
     )
     def list(self, request: Request, conversation_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
-        messages = services.history(user=current_user(request), conversation_id=pk)
+        messages = services.history(user=principal(request), conversation_id=pk)
         if request.query_params.get("revisions") != "true":
             return Response({"chat_messages": ChatMessageSerializer(messages, many=True).data})
         earlier = Prefetch("revisions", ChatMessageRevision.objects.order_by("pk"))
@@ -53,7 +61,7 @@ class ChatViewSet(ViewSet):
             run = services.run_to_rejoin(user=user, conversation_id=pk, run_id=str(parse_uuid(named, "run")))
             if run is not None:
                 dialect = requested_dialect(request._request)
-                return StreamRun(str(run.id), user_id=user.pk, after=after, dialect=dialect)
+                return StreamRun(str(run.id), user_id=counted_as(request), after=after, dialect=dialect)
         body = SendSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         return stream_of(request, partial(services.send_message, user=user, conversation_id=pk, **body.validated_data))
@@ -69,6 +77,8 @@ class ChatViewSet(ViewSet):
 
 
 class RunDecisionViewSet(ViewSet):
+    scopes: ClassVar[Mapping[str, str]] = {"retry": "conversations:write"}  # approving is for people
+
     @extend_schema(summary="Allow or refuse what a waiting run asks for", request=ApproveSerializer,
                    responses=RunSerializer, tags=["runs"])  # fmt: skip
     def approve(self, request: Request, run_id: str) -> Response:

@@ -48,13 +48,25 @@ VARIABLES: dict[str, Variable] = {
     "VISIBILITY": Variable(
         "workspace", "`workspace`: members share all conversations; `private`: importer and operators only"
     ),
+    "GOOGLE_CLIENT_ID": Variable("", "with GOOGLE_CLIENT_SECRET: switches Google sign-in on"),
+    "GOOGLE_CLIENT_SECRET": Variable("", "see GOOGLE_CLIENT_ID"),
+    "GOOGLE_REDIRECT_URI": Variable("", "sent to Google exactly; unset means `/api/auth/callback` of this server"),
+    "GOOGLE_ENDPOINTS": Variable(
+        "", "`authorize=url,token=url,certs=url,issuer=url` in place of Google's own, for tests"
+    ),
+    "AUTH_ALLOWED_EMAIL_DOMAINS": Variable(
+        "", "who may sign in with Google, comma-separated; unset means any verified address"
+    ),
     "OPENAI_API_KEY": Variable("", "switches OpenAI on"),
     "OPENAI_BASE_URL": Variable("https://api.openai.com/v1", "OpenAI's address, or that of a compatible server"),
     "IMPORT_FETCH_OVERRIDES": Variable("", "local mode only: `host=url,…` fetches share links of a host elsewhere"),
     "API_TITLE": Variable("Draftloom API", "the name in `GET /` and in the API's documentation"),
     "PROJECT_DRAFT_MAX_COMPLETION_TOKENS": Variable("2048", "cap on the visible text of one answer"),
     "TOOL_APPROVAL": Variable("required", "`auto` lets a model act outside of Draftloom without asking a member first"),
-    "LIMIT_SENDS": Variable("600/m", "chat messages of one person; s, m, h and d are the units"),
+    "LIMIT_SIGN_INS": Variable(
+        "60/m", "attempts of one address to sign in, and as many keys that do not fit; s, m, h and d are the units"
+    ),
+    "LIMIT_SENDS": Variable("600/m", "chat messages of one person"),
     "LIMIT_IMPORTS": Variable("600/h", "imports and generated drafts of one person"),
     "LIMIT_RUNS_PER_USER": Variable("100", "runs of one person that are not over yet"),
     "LIMIT_STREAMS_PER_USER": Variable("200", "streams of one person that one web process keeps open"),

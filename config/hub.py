@@ -7,7 +7,8 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import redis.exceptions
 from django.db import DatabaseError, InterfaceError, close_old_connections
@@ -21,6 +22,7 @@ QUEUE_LENGTH = 2000
 SILENCE_SECONDS = 2.0
 REPLAY_COUNT = 1000
 ACKNOWLEDGE_SECONDS = 1.0
+Found = TypeVar("Found")
 Loader = Callable[[Collection[str]], dict[str, Snapshot]]
 REDIS_ERRORS = (redis.exceptions.RedisError, OSError, asyncio.TimeoutError)
 
@@ -125,15 +127,19 @@ class Hub:
 
     async def _snapshots(self, run_ids: Collection[str]) -> dict[str, Snapshot] | None:
         """Those of the runs that exist; None without the database."""
+        return await self.ask(partial(self._load, run_ids))
 
-        def load() -> dict[str, Snapshot]:
+    async def ask(self, question: Callable[[], Found]) -> Found | None:
+        """What `question` finds in the database, asked in one of two threads; None without the database."""
+
+        def asked() -> Found:
             close_old_connections()
-            return self._load(run_ids)
+            return question()
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, load)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, asked)
         except (DatabaseError, InterfaceError) as error:
-            log.warning("No snapshot of %d runs: %s", len(run_ids), type(error).__name__)
+            log.warning("No answer for the streams: %s", type(error).__name__)
             return None
 
     async def _listen(self) -> None:

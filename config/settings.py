@@ -48,6 +48,10 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.postgres",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.google",
     "rest_framework",
     "corsheaders",
     "channels",
@@ -67,15 +71,17 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "config.api.middleware.RefusalMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "accounts.middleware.AuthenticationMiddleware",
+    "accounts.middleware.AuditMiddleware",
     "accounts.middleware.OriginGuardMiddleware",
     "accounts.middleware.SignInFirstMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -130,6 +136,23 @@ SESSION_COOKIE_AGE = env.integer("SESSION_EXPIRE_HOURS", least=1) * 3600
 SESSION_COOKIE_SAMESITE = env.choice("SESSION_COOKIE_SAMESITE", "Lax", "Strict", "None")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not IS_LOCAL
 LOGIN_LINK_SECONDS = 24 * 3600
+GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET = env.text("GOOGLE_CLIENT_ID"), env.text("GOOGLE_CLIENT_SECRET")
+GOOGLE_REDIRECT_URI = env.text("GOOGLE_REDIRECT_URI") or f"{OWN_URL}/api/auth/callback"
+AUTH_ALLOWED_EMAIL_DOMAINS = [word.lower().removeprefix("@") for word in env.words("AUTH_ALLOWED_EMAIL_DOMAINS")]
+_GOOGLE = env.pairs("GOOGLE_ENDPOINTS")
+_NAMES = {"AUTHORIZE_URL": "authorize", "ACCESS_TOKEN_URL": "token", "CERTS_URL": "certs", "ID_TOKEN_ISSUER": "issuer"}
+SOCIALACCOUNT_PROVIDERS = {
+    "google": {
+        "SCOPE": ["openid", "email", "profile"],
+        "AUTH_PARAMS": {"access_type": "online", "prompt": "select_account"},
+        "OAUTH_PKCE_ENABLED": True,
+    }
+    | {setting: _GOOGLE[name] for setting, name in _NAMES.items() if name in _GOOGLE}
+}
+SOCIALACCOUNT_ONLY = True
+ACCOUNT_EMAIL_VERIFICATION = "none"  # Google has verified it
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS, ACCOUNT_SIGNUP_FIELDS = {"email"}, ["email*"]
 VISIBILITY = env.choice("VISIBILITY", "workspace", "private")
 
 # ── The web ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -164,8 +187,11 @@ LANGUAGE_CODE, TIME_ZONE, USE_TZ, USE_I18N = "en", "UTC", True, False
 
 API_TITLE = env.text("API_TITLE")
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.SessionAuthentication",
+        "accounts.authentication.KeyAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["config.api.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.api.parsers.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.renderers.NeverRefuse",
@@ -202,6 +228,7 @@ TOOL_ROUNDS, TOOL_CALLS_PER_ROUND = 8, 4
 TOOL_APPROVAL = env.choice("TOOL_APPROVAL", "required", "auto")
 FAILPOINTS = env.chances("FAILPOINTS")
 
+LIMIT_SIGN_INS = env.rate("LIMIT_SIGN_INS")
 LIMIT_SENDS, LIMIT_IMPORTS = env.rate("LIMIT_SENDS"), env.rate("LIMIT_IMPORTS")
 LIMIT_RUNS_PER_USER = env.integer("LIMIT_RUNS_PER_USER", least=1)
 LIMIT_STREAMS_PER_USER = env.integer("LIMIT_STREAMS_PER_USER", least=1)
@@ -211,12 +238,21 @@ LOG_LEVEL = env.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITIC
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "json": {"format": "%(message)s"},
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "audit": {"class": "logging.StreamHandler", "formatter": "json"},
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         name: {"level": LOG_LEVEL}
         for name in ("accounts", "chat", "config", "conversations", "drafts", "integrations", "llmconfig", "search")
     }
-    | {"django.request": {"level": "ERROR"}},  # a refusal is no news, and its path may hold a sign-in link
+    | {
+        "accounts.audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},  # whatever LOG_LEVEL says
+        "django.request": {"level": "ERROR"},  # a refusal is no news, and its path may hold a sign-in link
+    },
 }

@@ -10,6 +10,7 @@ os.environ |= dict.fromkeys(VARIABLES, "") | {  # set to nothing, so that no `.e
     + os.environ.get("PYTEST_XDIST_WORKER", ""),
     "SECRET_KEY": "only-for-tests-" + "0123456789" * 5,
     "LOG_LEVEL": "WARNING",
+    "LIMIT_SIGN_INS": "6000/m",  # all tests share an address
 }
 
 from config.settings import *  # noqa: E402, F403 - after the environment is settled

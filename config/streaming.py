@@ -5,8 +5,8 @@ import contextlib
 import logging
 import signal
 import threading
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.conf import settings
 from config.api.problems import MEDIA_TYPE, problem
 from config.api.sse import ENCODERS, Encoder
 from config.api.streams import Handover
+from config.audience import Audience
 from config.hub import Hub
 from config.watch import Heartbeat, Watch
 
@@ -28,19 +29,26 @@ Send = Callable[[Message], Awaitable[None]]
 RETRY_SECONDS = 5
 _hub: Hub | None = None
 _going = asyncio.Event()
-_open: Counter[int] = Counter()
-"""How many streams this process keeps open, by user."""
+_audience = Audience()
+_dismissing: asyncio.Task[None] | None = None
 
 
 def hub() -> Hub:
     """This process's hub, started on first use, in the running loop."""
-    global _hub
+    global _hub, _dismissing
     if _hub is None:
         from conversations.runs.snapshots import load_snapshots
 
         _hub = Hub(load_snapshots)
         _hub.start()
+        _dismissing = asyncio.create_task(_audience.dismiss(_find_gone))
     return _hub
+
+
+async def _find_gone(owners: Collection[int]) -> Collection[int] | None:
+    from accounts.services import shut_out
+
+    return await hub().ask(partial(shut_out, owners))
 
 
 async def prepare() -> None:
@@ -58,10 +66,12 @@ async def prepare() -> None:
 
 
 async def shutdown() -> None:
-    global _hub
-    if _hub is not None:
+    global _hub, _dismissing
+    if _hub is not None and _dismissing is not None:
+        _dismissing.cancel()
+        await asyncio.gather(_dismissing, return_exceptions=True)
         await _hub.stop()
-        _hub = None
+        _hub = _dismissing = None
 
 
 async def stream_run(handover: bytes, headers: Headers, receive: Receive, send: Send) -> None:
@@ -71,18 +81,18 @@ async def stream_run(handover: bytes, headers: Headers, receive: Receive, send: 
         await _refuse(refusal, headers, send)
         return
     encoder = ENCODERS[order.dialect](order.run_id)
-    with _counted(order.user_id):
+    with _audience.joined(order.user_id) as dismissed:
         await send({"type": "http.response.start", "status": 200, "headers": _with_stream_headers(headers, encoder)})
         await send({"type": "http.response.body", "body": encoder.opening(), "more_body": True})
-        await _write_until_somebody_goes(order, encoder, receive, send)
+        await _write_until_somebody_goes(order, encoder, receive, send, dismissed)
 
 
 def _refusal(order: Handover) -> dict[str, Any] | None:
     """The problem document for a stream too many. The run goes on all the same, and can be watched later."""
     extra = {"run_id": order.run_id}
-    if _open.total() >= settings.LIMIT_STREAMS_PER_PROCESS:
+    if _audience.total() >= settings.LIMIT_STREAMS_PER_PROCESS:
         return problem(503, "too_many_streams", "This server has too many open streams. Try again soon.", extra=extra)
-    if _open[order.user_id] >= settings.LIMIT_STREAMS_PER_USER:
+    if _audience.streams_of(order.user_id) >= settings.LIMIT_STREAMS_PER_USER:
         return problem(429, "too_many_streams", "You have too many open streams. Close one.", extra=extra)
     return None
 
@@ -94,28 +104,21 @@ async def _refuse(document: dict[str, Any], headers: Headers, send: Send) -> Non
     await send({"type": "http.response.body", "body": orjson.dumps(document)})
 
 
-@contextlib.contextmanager
-def _counted(user_id: int) -> Iterator[None]:
-    _open[user_id] += 1
-    try:
-        yield
-    finally:
-        _open[user_id] -= 1
-        if not _open[user_id]:
-            del _open[user_id]
-
-
-async def _write_until_somebody_goes(order: Handover, encoder: Encoder, receive: Receive, send: Send) -> None:
+async def _write_until_somebody_goes(
+    order: Handover, encoder: Encoder, receive: Receive, send: Send, dismissed: asyncio.Event
+) -> None:
     writing = asyncio.create_task(_write(order, encoder, send))
     leaving = asyncio.create_task(_left(receive))
     going = asyncio.create_task(_going.wait())
+    dismissal = asyncio.create_task(dismissed.wait())
+    tasks = {writing, leaving, going, dismissal}
     try:
-        await asyncio.wait({writing, leaving, going}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         is_cut_short = not (writing.done() or leaving.done())
     finally:
-        for task in (writing, leaving, going):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(writing, leaving, going, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
     if is_cut_short:
         await send({"type": "http.response.body", "body": encoder.farewell(), "more_body": False})
     elif not writing.cancelled() and (error := writing.exception()):

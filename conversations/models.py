@@ -11,16 +11,17 @@ from django.db.models.functions import MD5
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.principals import Principal
 from config.text import uuid7
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     """Every read and write of anything that belongs to a conversation starts at one of these."""
 
-    def visible_to(self, user: User) -> "ConversationQuerySet":
+    def visible_to(self, user: Principal) -> "ConversationQuerySet":
         if settings.VISIBILITY == "workspace" or user.is_operator:
             return self.all()
-        return self.filter(imported_by_user=user)
+        return self.filter(imported_by_user=user.pk)
 
     def editable_by(self, user: User) -> "ConversationQuerySet":
         return self.visible_to(user)
@@ -94,12 +95,12 @@ class Memory(models.Model):
 
 
 class RunQuerySet(models.QuerySet["Run"]):
-    def visible_to(self, user: User) -> "RunQuerySet":
+    def visible_to(self, user: Principal) -> "RunQuerySet":
         """Those of conversations the user may see, and the user's own imports that have none yet."""
         if settings.VISIBILITY == "workspace" or user.is_operator:
-            return self.filter(Q(conversation__isnull=False) | Q(user=user))
+            return self.filter(Q(conversation__isnull=False) | Q(user=user.pk))
         visible = Conversation.objects.visible_to(user)
-        return self.filter(Q(conversation__in=visible) | Q(conversation=None, user=user))
+        return self.filter(Q(conversation__in=visible) | Q(conversation=None, user=user.pk))
 
     def active(self) -> "RunQuerySet":
         return self.filter(state__in=Run.ACTIVE)

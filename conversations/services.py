@@ -9,7 +9,9 @@ from django.db import connection, transaction
 from django.db.models.functions import MD5
 from django.utils import timezone
 
+from accounts import audit
 from accounts.models import User
+from accounts.principals import Principal
 from config.exceptions import Conflict, Forbidden, NotFound
 from config.limits import CONVERSATION_TITLE_CHARACTERS
 from config.text import shorten
@@ -21,12 +23,12 @@ UNTITLED = "Untitled conversation"
 RUN_TEXT_KEPT = timedelta(days=7)
 
 
-def get_conversation(*, user: User, conversation_id: int) -> Conversation:
+def get_conversation(*, user: Principal, conversation_id: int) -> Conversation:
     """Raises `NotFound` for one that is missing or not this user's to see."""
     return _one(Conversation.objects.visible_to(user), conversation_id)
 
 
-def require_visible(*, user: User, conversation_id: int) -> None:
+def require_visible(*, user: Principal, conversation_id: int) -> None:
     """Like `get_conversation`, without reading the chat."""
     _one(Conversation.objects.visible_to(user).only("id"), conversation_id)
 
@@ -57,9 +59,15 @@ def delete(*, user: User, conversation_id: int) -> None:
     if not Conversation.objects.deletable_by(user).filter(pk=conversation.pk).exists():
         raise Forbidden("Only the person who imported a conversation, or an operator, may delete it.")
     conversation.delete()
+    audit.record(
+        "conversation.deleted",
+        user=user,
+        resource=f"conversation {conversation_id}",
+        before={"imported_by": conversation.imported_by_user_id},
+    )
 
 
-def summary_of(*, user: User, conversation_id: int) -> str:
+def summary_of(*, user: Principal, conversation_id: int) -> str:
     """Raises `NotFound` while there is no summary, or an empty one."""
     require_visible(user=user, conversation_id=conversation_id)
     row = ImportedSummary.objects.filter(conversation_id=conversation_id).exclude(summary="").first()
@@ -118,7 +126,7 @@ def replace_chat(*, conversation: Conversation, chat: ImportedChat) -> None:
     ImportedSummary.objects.filter(conversation=conversation).delete()
 
 
-def get_run(*, user: User, run_id: Any) -> Run:
+def get_run(*, user: Principal, run_id: Any) -> Run:
     run = Run.objects.visible_to(user).filter(pk=run_id).first()
     if run is None:
         raise NotFound("There is no such run.", code="run_not_found")

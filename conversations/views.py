@@ -1,13 +1,14 @@
 """`/api/conversations` and `/api/runs`."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import current_user
+from accounts.authentication import counted_as, current_user, principal
 from accounts.serializers import MessageSerializer
 from config.api.ids import parse_id, parse_uuid
 from config.api.pagination import limit_offset
@@ -40,11 +41,21 @@ DIALECT = OpenApiParameter("dialect", str, enum=["sse"], description="How the st
 
 
 class ConversationViewSet(ViewSet):
+    scopes: ClassVar[Mapping[str, str]] = {
+        "list": "conversations:read",
+        "retrieve": "conversations:read",
+        "imported_chat_summary": "conversations:read",
+        "runs": "conversations:read",
+        "partial_update": "conversations:write",
+        "destroy": "conversations:write",
+        "summary": "conversations:write",
+    }
+
     @extend_schema(summary="All conversations, the latest change first", parameters=[LIMIT, OFFSET],
                    responses=ConversationListSerializer, tags=["conversations"])  # fmt: skip
     def list(self, request: Request) -> Response:
         limit, offset = limit_offset(request.query_params)
-        visible = Conversation.objects.visible_to(current_user(request)).order_by("-updated_at", "-id")
+        visible = Conversation.objects.visible_to(principal(request)).order_by("-updated_at", "-id")
         page = visible.values("id")[offset : offset + limit]
         rows = DashboardRow.objects.filter(id__in=page).order_by("-updated_at", "-id").values(*LIST_FIELDS)
         return Response({"conversations": list(rows)})
@@ -75,7 +86,7 @@ class ConversationViewSet(ViewSet):
                    tags=["conversations"])  # fmt: skip
     def imported_chat_summary(self, request: Request, conversation_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
-        return Response({"summary": services.summary_of(user=current_user(request), conversation_id=pk)})
+        return Response({"summary": services.summary_of(user=principal(request), conversation_id=pk)})
 
     @extend_schema(summary="Write the summary of the imported chat", request=SummarySerializer,
                    responses=SummarySerializer, tags=["conversations"])  # fmt: skip
@@ -90,21 +101,28 @@ class ConversationViewSet(ViewSet):
                    responses=RunListSerializer, tags=["runs"])  # fmt: skip
     def runs(self, request: Request, conversation_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
-        services.require_visible(user=current_user(request), conversation_id=pk)
+        services.require_visible(user=principal(request), conversation_id=pk)
         return Response(_run_list(request, conversation_id=pk))
 
     @staticmethod
     def _conversation(request: Request, pk: int) -> Any:
-        conversation = services.get_conversation(user=current_user(request), conversation_id=pk)
+        conversation = services.get_conversation(user=principal(request), conversation_id=pk)
         return ConversationSerializer(conversation).data
 
 
 class RunViewSet(ViewSet):
+    scopes: ClassVar[Mapping[str, str]] = {
+        "list": "conversations:read",
+        "retrieve": "conversations:read",
+        "events": "conversations:read",
+        "cancel": "conversations:write",
+    }
+
     @extend_schema(
         summary="Your own runs, the newest first", parameters=[STATE], responses=RunListSerializer, tags=["runs"]
     )
     def list(self, request: Request) -> Response:
-        return Response(_run_list(request, user=current_user(request)))
+        return Response(_run_list(request, user=principal(request).pk))
 
     @extend_schema(summary="One run", responses=RunSerializer, tags=["runs"])
     def retrieve(self, request: Request, run_id: str) -> Response:
@@ -124,7 +142,7 @@ class RunViewSet(ViewSet):
         if not run.is_active and after >= run.event_seq:
             return Response(status=204)  # so that an EventSource stops asking
         dialect = requested_dialect(request._request)
-        return StreamRun(str(run.id), user_id=current_user(request).pk, after=after, dialect=dialect)
+        return StreamRun(str(run.id), user_id=counted_as(request), after=after, dialect=dialect)
 
     @extend_schema(summary="Stop a run, keeping what was written so far", request=None, responses={202: RunSerializer},
                    tags=["runs"])  # fmt: skip
@@ -134,13 +152,13 @@ class RunViewSet(ViewSet):
 
     @staticmethod
     def _run(request: Request, run_id: str) -> Run:
-        return services.get_run(user=current_user(request), run_id=parse_uuid(run_id, "run"))
+        return services.get_run(user=principal(request), run_id=parse_uuid(run_id, "run"))
 
 
 def _run_list(request: Request, **which: Any) -> dict[str, Any]:
     state = request.query_params.get("state", "all")
     if state not in {"active", "all"}:
         raise Invalid("`state` is `active` or `all`.", field="state")
-    runs = Run.objects.visible_to(current_user(request)).filter(**which).order_by("-created_at", "-id")
+    runs = Run.objects.visible_to(principal(request)).filter(**which).order_by("-created_at", "-id")
     shown = runs.active() if state == "active" else runs
     return {"runs": RunSerializer(shown[:RUNS_SHOWN], many=True).data}

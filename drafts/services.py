@@ -4,6 +4,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import User
+from accounts.principals import Principal
 from config.exceptions import NotFound
 from config.limits import DRAFT_TITLE_CHARACTERS
 from conversations.models import Conversation, Run
@@ -15,7 +16,7 @@ PLACEHOLDER_TEXT = "The draft is being written."
 FAILED_TITLE = "Failed to Generate Project Draft"
 
 
-def get_draft(*, user: User, conversation_id: int) -> ProjectDraft:
+def get_draft(*, user: Principal, conversation_id: int) -> ProjectDraft:
     """The draft with its active version. Raises `NotFound` for what is missing or not this user's to see."""
     require_visible(user=user, conversation_id=conversation_id)
     draft = ProjectDraft.objects.select_related("active_version").filter(conversation_id=conversation_id).first()
@@ -24,7 +25,7 @@ def get_draft(*, user: User, conversation_id: int) -> ProjectDraft:
     return draft
 
 
-def versions_of(*, user: User, conversation_id: int) -> QuerySet[DraftVersion]:
+def versions_of(*, user: Principal, conversation_id: int) -> QuerySet[DraftVersion]:
     """All versions, the newest first."""
     draft = get_draft(user=user, conversation_id=conversation_id)
     return DraftVersion.objects.filter(project_draft=draft).order_by("-version_number")

@@ -1,7 +1,8 @@
 """`/api/conversations/import…` and `/api/conversations/{id}/project-draft…`."""
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
@@ -9,7 +10,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import current_user
+from accounts.authentication import current_user, principal
 from accounts.idempotency import answer_once
 from config.api.ids import parse_id
 from config.api.parsers import StrictJSONParser
@@ -31,6 +32,8 @@ STREAM: Any = {(200, "text/event-stream"): str}
 
 
 class ImportViewSet(ViewSet):
+    scopes: ClassVar[Mapping[str, str]] = {"link": "conversations:import"}
+
     @extend_schema(summary="Import a chat by its share link and draft a project from it", request=ImportSerializer,
                    responses=STREAM, tags=["import"])  # fmt: skip
     def link(self, request: Request) -> HttpResponse:
@@ -41,6 +44,7 @@ class ImportViewSet(ViewSet):
 
 
 class ImportFileViewSet(ViewSet):
+    scopes: ClassVar[Mapping[str, str]] = {"file": "conversations:import"}
     parser_classes = [StrictJSONParser, MultiPartParser]
 
     @extend_schema(
@@ -59,6 +63,14 @@ class ImportFileViewSet(ViewSet):
 
 
 class ProjectDraftViewSet(ViewSet):
+    scopes: ClassVar[Mapping[str, str]] = {
+        "retrieve": "conversations:read",
+        "versions": "conversations:read",
+        "partial_update": "conversations:write",
+        "activate": "conversations:write",
+        "generate": "conversations:write",
+    }
+
     @extend_schema(summary="The project draft", responses=DraftAnswerSerializer, tags=["project draft"])
     def retrieve(self, request: Request, conversation_id: str) -> Response:
         return Response(self._draft(request, parse_id(conversation_id, "conversation")))
@@ -75,7 +87,7 @@ class ProjectDraftViewSet(ViewSet):
     @extend_schema(summary="All versions, the newest first", responses=VersionListSerializer, tags=["project draft"])
     def versions(self, request: Request, conversation_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
-        versions = services.versions_of(user=current_user(request), conversation_id=pk)
+        versions = services.versions_of(user=principal(request), conversation_id=pk)
         return Response(VersionListSerializer({"versions": versions}).data)
 
     @extend_schema(summary="Bring an earlier version back, as a new one", request=None, responses=DraftAnswerSerializer,
@@ -101,5 +113,5 @@ class ProjectDraftViewSet(ViewSet):
 
     @staticmethod
     def _draft(request: Request, pk: int) -> dict[str, Any]:
-        draft = services.get_draft(user=current_user(request), conversation_id=pk)
+        draft = services.get_draft(user=principal(request), conversation_id=pk)
         return {"project_draft": ProjectDraftSerializer(draft).data}

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max, QuerySet
 
+from accounts import audit
 from accounts.models import User
 from config.exceptions import Invalid
 from integrations.llm import registry
@@ -68,11 +69,16 @@ def default_model(*, prompt_type: str) -> LLMModel:
     return first
 
 
+@transaction.atomic
 def set_default_model(*, prompt_type: str, provider: str, model_id: str, user: User | None) -> DefaultModel:
     """Makes a model the one that a task uses unless told otherwise. Raises `Invalid` as `choose_model` does."""
     model = choose_model(provider=provider, model_id=model_id)
-    values = {"llm_provider": model.provider, "llm_model": model.model_id, "created_by_user": user}
-    row, _ = DefaultModel.objects.update_or_create(prompt_type=prompt_type, defaults=values)
+    chosen = {"llm_provider": model.provider, "llm_model": model.model_id}
+    before = DefaultModel.objects.filter(prompt_type=prompt_type).values(*chosen).first()
+    row, _ = DefaultModel.objects.update_or_create(
+        prompt_type=prompt_type, defaults={**chosen, "created_by_user": user}
+    )
+    audit.record("default_model.set", user=user, resource=prompt_type, before=before, after=chosen)
     return row
 
 
@@ -101,25 +107,36 @@ def placeholders(template: str) -> set[str]:
 def save_prompt(*, prompt_type: str, system_prompt: str, user: User | None, note: str = "") -> Prompt:
     """Stores a new version of a task's prompt and puts it into use."""
     versions = _lock_prompts(prompt_type)
-    last = versions.aggregate(last=Max("version", default=0))["last"]
+    last, before = versions.aggregate(last=Max("version", default=0))["last"], _in_use(prompt_type)
     versions.filter(is_active=True).update(is_active=False)
-    return Prompt.objects.create(
+    prompt = Prompt.objects.create(
         prompt_type=prompt_type, version=last + 1, system_prompt=system_prompt, note=note, created_by_user=user
     )
+    audit.record("prompt.saved", user=user, resource=prompt_type, before=before, after=_in_use(prompt_type))
+    return prompt
 
 
 @transaction.atomic
 def activate_prompt(*, prompt: Prompt) -> None:
     """Puts an earlier version back into use."""
-    versions = _lock_prompts(prompt.prompt_type)
+    versions, before = _lock_prompts(prompt.prompt_type), _in_use(prompt.prompt_type)
     versions.filter(is_active=True).update(is_active=False)
     versions.filter(pk=prompt.pk).update(is_active=True)
+    after = _in_use(prompt.prompt_type)
+    audit.record("prompt.activated", resource=prompt.prompt_type, before=before, after=after)
 
 
 @transaction.atomic
 def revert_prompt(*, prompt_type: str) -> None:
     """Puts the built-in text back into use; the versions stay."""
-    _lock_prompts(prompt_type).filter(is_active=True).update(is_active=False)
+    versions, before = _lock_prompts(prompt_type), _in_use(prompt_type)
+    versions.filter(is_active=True).update(is_active=False)
+    audit.record("prompt.reverted", resource=prompt_type, before=before, after=_in_use(prompt_type))
+
+
+def _in_use(prompt_type: str) -> dict[str, int]:
+    """What the audit tells of a prompt: the text is in its version's row."""
+    return {"version": active_prompt(prompt_type=prompt_type).version}
 
 
 def _lock_prompts(prompt_type: str) -> QuerySet[Prompt]:

@@ -1,5 +1,8 @@
 """`/api/llm-defaults`: which models there are, and which one a task uses."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +15,8 @@ from llmconfig.serializers import CurrentDefaultSerializer, LLMModelSerializer, 
 
 
 class LLMDefaultViewSet(ViewSet):
+    scopes: ClassVar[Mapping[str, str]] = {"providers": "conversations:read", "retrieve": "conversations:read"}
+
     @extend_schema(summary="All models, by provider", responses=ProvidersSerializer, tags=["models"])
     def providers(self, request: Request) -> Response:
         groups = services.models_by_provider()

@@ -137,7 +137,7 @@ def test_a_key_from_before_signing_in_is_worth_nothing_after(alice: User) -> Non
 def test_two_browsers_have_sessions_of_their_own(alice: User) -> None:
     one, other = Client(), Client()
     assert sign_in(one, alice) != sign_in(other, alice)
-    one.post("/api/auth/logout")
+    one.post("/api/auth/logout", content_type="application/json")
     assert other.get("/api/auth/me").status_code == 200
 
 
@@ -172,7 +172,7 @@ def assert_cookie_is_cleared(response: Any) -> None:
 
 def test_signing_out_deletes_the_session_and_the_cookie(alices: Client) -> None:
     key = cookie_of(alices)
-    response = alices.post("/api/auth/logout")
+    response = alices.post("/api/auth/logout", content_type="application/json")
     assert (response.status_code, response.json()) == (200, {"message": "Signed out."})
     assert_cookie_is_cleared(response)
     assert not UserSession.objects.exists()
@@ -185,14 +185,14 @@ def test_signing_out_clears_the_cookie_also_without_a_session(db: None, cookie: 
     client = Client()
     if cookie:
         client.cookies[COOKIE] = cookie
-    response = client.post("/api/auth/logout")
+    response = client.post("/api/auth/logout", content_type="application/json")
     assert response.status_code == 200
     assert_cookie_is_cleared(response)
 
 
 def test_signing_out_clears_the_cookie_of_a_session_that_is_over(alices: Client) -> None:
     UserSession.objects.update(expire_date=timezone.now())
-    response = alices.post("/api/auth/logout")
+    response = alices.post("/api/auth/logout", content_type="application/json")
     assert response.status_code == 200
     assert_cookie_is_cleared(response)
 
@@ -207,14 +207,14 @@ def test_a_link_to_the_address_does_not_sign_anybody_out(alices: Client) -> None
 
 def test_status_tells_who_is_signed_in(alices: Client, alice: User) -> None:
     user = {"id": alice.pk, "email": "alice@example.org", "name": "alice"}
-    assert alices.get("/api/auth/status").json() == {"authenticated": True, "user": user}
+    assert alices.get("/api/auth/status").json() == {"authenticated": True, "user": user, "google": False}
 
 
 @pytest.mark.parametrize("cookie", ["", "stale", "x" * 5_000, "%00", "ü"])
 def test_status_answers_everybody(db: None, cookie: str) -> None:
     headers = {"Cookie": f"{COOKIE}={cookie}"}
     response = Client().get("/api/auth/status", headers=headers)
-    assert (response.status_code, response.json()) == (200, {"authenticated": False, "user": None})
+    assert (response.status_code, response.json()) == (200, {"authenticated": False, "user": None, "google": False})
 
 
 def test_me_is_for_who_is_signed_in(db: None) -> None:

@@ -81,6 +81,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "The request could not be read: JSON that is no JSON or nested too deeply, a broken form, a broken header.",
     ),
     "method_not_allowed": ("Method not allowed", "The header `Allow` lists the methods that work here."),
+    "missing_scope": (
+        "The key lacks a scope",
+        "`required_scope` says which one. An operator can make a key that has it.",
+    ),
     "no_messages": ("No messages", "The text or file holds no messages that could be imported."),
     "not_authenticated": ("Not signed in", "Sign in, or send a service key in the header `X-API-Key`."),
     "not_found": ("Not found", "It does not exist, or it is not visible to you."),

@@ -1,4 +1,4 @@
-"""Every route under `/api/`, as the URL configuration has it: tests of all routes take new ones in by themselves."""
+"""Every route, as the URL configuration has it: tests of all routes take new ones in by themselves."""
 
 import json
 import re
@@ -52,6 +52,12 @@ def api_paths() -> dict[str, list[str]]:
     """The methods of each path under `/api/`."""
     patterns = _patterns(get_resolver().url_patterns, "/")
     return {PARAMETER.sub(r"{\1}", path): _methods(pattern) for path, pattern in patterns if path.startswith("/api/")}
+
+
+def page_paths() -> list[str]:
+    """A path of everything that is not under `/api/`, with 1 for each parameter."""
+    paths = [re.sub(r"<[^>]*>", "1", path) for path, _ in _patterns(get_resolver().url_patterns, "/")]
+    return [path for path in paths if not path.startswith("/api/") and "(?P" not in path]
 
 
 def _patterns(entries: list[Any], prefix: str) -> Iterator[tuple[str, URLPattern]]:

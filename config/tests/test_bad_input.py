@@ -12,7 +12,9 @@ import pytest
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
-from accounts.models import User
+from accounts.models import User, UserSession
+from accounts.services import open_session
+from accounts.sessions import digest
 from config.tests.api_routes import BODY, METHODS, Route, api_paths, api_routes, check_refused, row_counts, send
 from config.tests.making import make_conversation, make_draft, make_run, make_turn
 from config.tests.stack import Stack
@@ -26,6 +28,7 @@ NO_INTEGERS = ["abc", "1.5", "1e3", "0x10", "%00", "%EF%BC%91", "1%20", "1%0A", 
 BAD_IDS: dict[str, list[tuple[str, int]]] = {
     "conversation_id": [("0", 400), ("-1", 400), (str(2**63), 404), (str(HUGE), 404), *((i, 422) for i in NO_INTEGERS)],
     "version_id": [("0", 400), ("-1", 400), (str(2**63), 404), (str(HUGE), 404), *((i, 422) for i in NO_INTEGERS)],
+    "session_id": [("0", 400), ("-1", 400), (str(2**63), 404), (str(HUGE), 404), *((i, 422) for i in NO_INTEGERS)],
     "run_id": [(i, 422) for i in ["0", "-1", str(HUGE), *NO_INTEGERS, "01a2033d-ae82-716c-8809-2432d111e24"]],
     "prompt_type": [(i, 400) for i in ["0", "nothing", "%00", "%ED%A0%80", "project_draft_chat%20", str(HUGE)]],
 }
@@ -41,6 +44,7 @@ def ids(alice: User) -> dict[str, Any]:
         "conversation_id": conversation.pk,
         "version_id": draft.versions.earliest("version_number").pk,
         "run_id": make_run(alice, conversation, kind=Run.Kind.IMPORT, event_seq=5).id,
+        "session_id": UserSession.objects.get(session_key=digest(open_session(user=alice))).pk,
         "prompt_type": "project_draft_chat",
     }
 
@@ -98,7 +102,8 @@ def test_it_refuses_an_id_that_cannot_be(route: Route, refused: Any, ids: dict[s
 
 @each(WITH_ID)
 def test_it_finds_nothing_under_an_id_that_nobody_has(route: Route, refused: Any, ids: dict[str, Any]) -> None:
-    unknown = {"conversation_id": 10**9, "version_id": 10**9, "run_id": "01a2033d-ae82-716c-8809-2432d111e240"}
+    unknown: dict[str, Any] = dict.fromkeys(["conversation_id", "version_id", "session_id"], 10**9)
+    unknown["run_id"] = "01a2033d-ae82-716c-8809-2432d111e240"
     for parameter in set(route.parameters) & set(unknown):
         refused(route, 404, ids=ids | {parameter: unknown[parameter]})
 
@@ -256,7 +261,10 @@ def query_parameters(route: Route) -> list[str]:
 
 
 @each(ROUTES)
-def test_it_is_not_brought_down_by_a_query_or_a_header(alices: Client, ids: dict[str, Any], route: Route) -> None:
+def test_it_is_not_brought_down_by_a_query_or_a_header(
+    alices: Client, ids: dict[str, Any], route: Route, settings: Any
+) -> None:
+    settings.GOOGLE_CLIENT_ID = settings.GOOGLE_CLIENT_SECRET = "so that signing in is no 503"
     queries = [f"?{name}={value}" for name in ("limit", "state", "dialect", "after") for value in BAD_VALUES]
     for query in [*queries, "?" + "&" * 5000, "?%", "?" + "a=1&" * 2000]:
         assert send(alices, route, ids, body=b"[]", query=query).status_code < 500

@@ -302,6 +302,34 @@ def test_it_says_how_to_sign_in(browser: Browser, stack: Any) -> None:
     opened.context.close()
 
 
+def test_it_offers_google_where_that_is_configured(browser: Browser, stack: Any) -> None:
+    opened = Opened(browser, stack.url)
+    expect(opened("#google")).to_be_hidden()
+    status = {"authenticated": False, "user": None, "google": True}
+    opened.page.route("**/api/auth/status", lambda route: route.fulfill(json=status))
+    opened.page.reload()
+    expect(opened("#google a")).to_be_visible()
+    expect(opened("#google a")).to_have_attribute("href", "/api/auth/login")
+    expect(opened("#sign-in-error")).to_be_hidden()
+    opened.context.close()
+
+
+@pytest.mark.parametrize(
+    ("why", "sentence"),
+    [("oauth_error", "not allowed to say"), ("auth_failed", "ask an operator"), ("<b>x</b>", "ask an operator")],
+)
+def test_it_says_once_why_google_signed_nobody_in(browser: Browser, stack: Any, why: str, sentence: str) -> None:
+    opened = Opened(browser, stack.url)
+    opened.page.goto(f"{stack.url}/?error={why}")
+    expect(opened("#sign-in-error")).to_contain_text(sentence)
+    expect(opened.page).to_have_url(f"{stack.url}/")
+    opened.page.reload()
+    expect(opened("#signed-out-view")).to_be_visible()
+    expect(opened("#sign-in-error")).to_be_hidden()
+    assert opened.complaints == []
+    opened.context.close()
+
+
 def test_it_signs_out(opened: Opened, stack: Any) -> None:
     expect(opened("#who")).to_have_text("alice")
     opened("#sign-out").click()

@@ -1,11 +1,10 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.core.validators import validate_email
 
 from accounts import services
+from accounts.management.addresses import checked
 
 
 class Command(BaseCommand):
@@ -17,11 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--cookie", action="store_true", help="print a ready session cookie instead of a link")
 
     def handle(self, *args: Any, email: str, operator: bool, cookie: bool, **options: Any) -> None:
-        try:
-            validate_email(email.replace("@localhost", "@localhost.localdomain"))
-        except ValidationError as error:
-            raise CommandError(f"{email!r} is not an e-mail address.") from error
-        user = services.get_or_make_user(email=email, operator=operator)
+        user = services.get_or_make_user(email=checked(email), operator=operator)
         if not user.is_active:
             raise CommandError(f"{email} is deactivated.")
         if cookie:

@@ -8,6 +8,11 @@ import { offerModels } from "./models.js";
 
 const PAGE = 30;
 const NAME = document.title;
+const REFUSALS = {
+  oauth_error: "You were not signed in, because Google was not allowed to say who you are. Try again.",
+  auth_failed: "You were not signed in. Try again; if that does not help, ask an operator whether your address may come in.",
+  server_error: "You were not signed in, because Google could not be reached. Try again in a minute.",
+};
 let me = null;
 let listed = PAGE;
 let leave = new AbortController();
@@ -91,8 +96,18 @@ function signedOut() {
   show("signed-out");
 }
 
+/** Says why Google signed nobody in, if the address tells, and takes it out of the address. */
+function tellRefusal() {
+  const why = new URLSearchParams(location.search).get("error");
+  if (why === null) return;
+  say($("sign-in-error"), REFUSALS[why] ?? REFUSALS.auth_failed);
+  history.replaceState(null, "", location.pathname + location.hash);
+}
+
 async function start() {
-  const { user } = await call("GET", "/api/auth/status");
+  const { user, google } = await call("GET", "/api/auth/status");
+  $("google").hidden = !google;
+  tellRefusal();
   if (!user) return signedOut();
   me = user;
   $("who").textContent = user.name;
