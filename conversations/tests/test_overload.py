@@ -3,10 +3,9 @@
 Runs of the kind `bulk`, which the other processes of the suite leave alone."""
 
 import asyncio
-import gc
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -55,6 +54,19 @@ class Slow:
         return Status("over")
 
 
+class Tidy(ThreadPoolExecutor):
+    """Leaves no connection behind, which would keep the test database from being dropped."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        def call() -> Any:
+            try:
+                return function(*args, **options)
+            finally:
+                connection.close()
+
+        return super().submit(call)
+
+
 class Running:
     """A runner in a thread of its own, as it is in a process of its own."""
 
@@ -69,6 +81,7 @@ class Running:
     async def _work(self) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, told: setattr(self, "error", told.get("exception")))
         self._loop, self.runner = asyncio.get_running_loop(), Runner([Run.Kind.BULK], 5)
+        self.runner._threads, self.runner._lease_thread = Tidy(4), Tidy(1)
         await self.runner.run()
 
     def stop(self) -> None:
@@ -86,30 +99,15 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
 @pytest.fixture
 def running(django_db_setup: None, django_db_blocker: Any, slow: Slow) -> Iterator[Running]:
     with django_db_blocker.unblock():
-        others = sessions()
         running = Running()
         yield running
         running.stop()
-        for _ in range(100):
-            gc.collect()  # the connections of the runner's threads
-            if sessions() <= others:
-                break
-            time.sleep(0.05)
         empty_database()
         connection.close()
 
 
-def sessions() -> set[int]:
-    """Who else has a connection to the test database."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        return {pid for (pid,) in cursor.fetchall()}
-
-
 def take_anew(run: Run, slow: Slow) -> None:
-    """Lets the first lease lapse and wakes the runner, until it has taken its own run again: it may renew in between."""
+    """Lets the first lease lapse and wakes the runner, until it has taken its own run; it may renew in between."""
 
     def lapse_and_ring() -> bool:
         Run.objects.filter(pk=run.pk, fence=1).update(lease_until=timezone.now() - timedelta(seconds=1))
