@@ -152,6 +152,14 @@ class UserSessionAdmin(ReadOnlyAdmin):
     deferred = ["session_data"]
     readonly_fields = ["user", "address", "user_agent", "created_at", "last_used_at", "expire_date"]
 
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        audit.record("session.revoked", resource=f"{obj.user}: session {obj.pk}")
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for session in queryset:
+            self.delete_model(request, session)
+
 
 @admin.register(LoginLink)
 class LoginLinkAdmin(ReadOnlyAdmin):

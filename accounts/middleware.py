@@ -44,7 +44,7 @@ def _signed_in(request: HttpRequest) -> User | AnonymousUser:
 
 
 class AuditMiddleware:
-    """Lets the audit know who asks, and records what services write by their keys and who was not signed in."""
+    """Lets the audit know who asks, and records what services write by their keys and spent links."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -52,20 +52,12 @@ class AuditMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with audit.during(request):
             response = self.get_response(request)
-            if _is_refused_sign_in(request, response):
-                route = request.resolver_match.route if request.resolver_match else ""
-                audit.record("session.begun", outcome=audit.REFUSED, resource=route)
+            if response.status_code == 410 and SIGN_IN.match(request.path_info):
+                audit.record("session.refused", outcome=audit.REFUSED, resource="link")
             wrote = request.method not in SAFE_METHODS and response.status_code < 400
             if wrote and hasattr(request, "service_key"):
                 audit.record("key.wrote", resource=f"{request.method} {request.path_info}")
             return response
-
-
-def _is_refused_sign_in(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """A spent link, or a browser that Google's callback sends to a page that says why not."""
-    if not SIGN_IN.match(request.path_info):
-        return False
-    return response.status_code == 410 or "?error=" in response.headers.get("Location", "")
 
 
 class SignInFirstMiddleware:

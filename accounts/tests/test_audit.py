@@ -9,13 +9,13 @@ from django.db import ProgrammingError, connection, transaction
 from django.test import Client
 
 from accounts import audit, keys, services
-from accounts.models import OPERATOR, AuditEvent, ServiceKey, User
+from accounts.models import OPERATOR, AuditEvent, ServiceKey, User, UserSession
 from config.tests.admin_pages import address, check_closed, check_pages, check_read_only
 from config.tests.making import make_conversation
 from conftest import signed_in
 from llmconfig import services as llmconfig
 
-PROXIED = {"REMOTE_ADDR": "192.0.2.7", "headers": {"X-Request-Id": "request-7"}}
+PROXIED: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.7", "headers": {"X-Request-Id": "request-7"}}
 
 
 def make_event(number: int) -> AuditEvent:
@@ -113,14 +113,20 @@ def test_it_records_who_signs_in_and_out_from_where(alice: User) -> None:
 
 def test_it_records_a_link_that_lets_nobody_in(db: None) -> None:
     Client().get("/api/auth/login-link/spent", **PROXIED)
-    event = last("session.begun")
-    assert (event.outcome, event.actor, event.user, event.address) == ("refused", "", None, "192.0.2.7")
+    event = last("session.refused")
+    assert (event.outcome, event.resource, event.actor, event.user) == ("refused", "link", "", None)
+    assert (event.address, event.request_id) == ("192.0.2.7", "request-7")
 
 
-def test_it_records_who_asked_google_in_vain(db: None) -> None:
-    Client().get("/api/auth/callback?error=access_denied", **PROXIED)
-    event = last("session.begun")
-    assert (event.outcome, event.resource, event.request_id) == ("refused", "api/auth/callback", "request-7")
+def test_it_records_a_session_that_an_operator_ends(alice: User, alices: Client, olivias: Client) -> None:
+    services.open_session(user=alice)
+    first, second = UserSession.objects.filter(user=alice)
+    olivias.post(address("delete", UserSession, first.pk), {"post": "yes"})
+    chosen = {"action": "delete_selected", "_selected_action": [second.pk], "post": "yes"}
+    olivias.post(address("changelist", UserSession), chosen)
+    assert not UserSession.objects.filter(user=alice).exists()
+    events = AuditEvent.objects.filter(action="session.revoked", actor="olivia@example.org").order_by("id")
+    assert [event.resource for event in events] == [f"{alice.email}: session {row.pk}" for row in (first, second)]
 
 
 def test_it_records_keys_from_beginning_to_end(alice: User) -> None:
@@ -180,13 +186,13 @@ def test_it_records_who_was_deactivated_by_whom(alice: User, olivias: Client) ->
 
 
 def test_it_records_which_prompt_and_model_are_in_use(olivia: User) -> None:
-    task = "project_draft_chat"
+    task, earlier = "project_draft_chat", [event.pk for event in AuditEvent.objects.all()]
     first = llmconfig.save_prompt(prompt_type=task, system_prompt="One, of which the audit is silent.", user=olivia)
     llmconfig.save_prompt(prompt_type=task, system_prompt="Two", user=olivia)
     llmconfig.activate_prompt(prompt=first)
     llmconfig.revert_prompt(prompt_type=task)
     llmconfig.set_default_model(prompt_type=task, provider="demo", model_id="demo-1", user=olivia)
-    events = AuditEvent.objects.filter(resource=task).order_by("id")
+    events = AuditEvent.objects.filter(resource=task).exclude(pk__in=earlier).order_by("id")
     demo = {"llm_provider": "demo", "llm_model": "demo-1"}
     assert [(event.action, event.before, event.after) for event in events] == [
         ("prompt.saved", {"version": 0}, {"version": 1}),

@@ -9,6 +9,7 @@ from conftest import signed_in
 
 SPA = "https://spa.example"
 OWN = "http://testserver"
+JSON: dict[str, Any] = {"content_type": "application/json"}  # the client would send an empty form
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_some_pages_are_for_everybody(db: None, path: str) -> None:
 
 
 def test_signing_out_is_for_everybody(db: None) -> None:
-    assert Client().post("/api/auth/logout").status_code == 200
+    assert Client().post("/api/auth/logout", **JSON).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,7 @@ FRIENDLY = [
 @pytest.mark.parametrize("headers", FOREIGN)
 def test_a_write_from_a_foreign_page_changes_nothing(alice: User, with_spa: None, headers: dict[str, str]) -> None:
     client = signed_in(alice)
-    response = client.post("/api/auth/logout", headers=headers)
+    response = client.post("/api/auth/logout", headers=headers, **JSON)
     assert response.status_code == 403
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.json()["code"] == "foreign_origin"
@@ -167,7 +168,7 @@ def test_a_write_from_a_foreign_page_changes_nothing(alice: User, with_spa: None
 @pytest.mark.parametrize("headers", FRIENDLY)
 def test_a_write_from_our_own_page_is_done(alice: User, with_spa: None, headers: dict[str, str]) -> None:
     client = signed_in(alice)
-    assert client.post("/api/auth/logout", headers=headers).status_code == 200
+    assert client.post("/api/auth/logout", headers=headers, **JSON).status_code == 200
     assert not UserSession.objects.filter(user=alice).exists()
 
 
@@ -197,7 +198,7 @@ def test_without_a_cookie_there_is_nothing_to_abuse(db: None) -> None:
 
 def test_behind_a_proxy_the_origin_is_the_one_of_the_browser(alices: Client) -> None:
     headers = {"Origin": "https://app.example", "Host": "app.example", "X-Forwarded-Proto": "https"}
-    assert alices.post("/api/auth/logout", headers=headers).status_code == 200
+    assert alices.post("/api/auth/logout", headers=headers, **JSON).status_code == 200
 
 
 def test_a_page_of_an_allowed_origin_may_read_that_it_was_refused(alices: Client, with_spa: None) -> None:

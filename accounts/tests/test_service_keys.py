@@ -135,7 +135,7 @@ def test_it_notes_its_use_once_a_minute(db: None, django_assert_num_queries: Any
         keys.authenticate(key)
     ServiceKey.objects.update(last_used_at=first - timedelta(minutes=1))
     keys.authenticate(key)
-    assert ServiceKey.objects.get().last_used_at > first
+    assert (ServiceKey.objects.get().last_used_at or first) > first
 
 
 def test_it_writes_only_as_somebody(db: None) -> None:

@@ -222,7 +222,7 @@ def test_it_knows_every_page() -> None:
 
 def is_shut_out(ask: Callable[..., Any], path: str) -> bool:
     response = ask(path)
-    return response.status_code == 302 and response["Location"].startswith("/admin/login/")
+    return response.status_code == 302 and str(response["Location"]).startswith("/admin/login/")
 
 
 @pytest.mark.parametrize("name", ["nobody", "bob", "dora", "key of olivia"])
