@@ -1,5 +1,6 @@
 """One installation for the time of a chaos run: a folder, servers that this process owns, and an environment."""
 
+import logging
 import os
 import shutil
 import sys
@@ -68,6 +69,7 @@ class Site:
     def _set_up(self) -> None:
         os.environ |= self.environment(failpoints=True)
         django.setup()
+        logging.disable(logging.INFO)  # who signs in here is no news
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)

@@ -17,11 +17,11 @@ SECONDS = 60
 
 @pytest.fixture
 def mortal(stack: Stack) -> Iterator[Any]:
-    """Without a runner: `mortal("after_tool")` starts one that dies at this point."""
-    stack.kill("runner")
+    """`mortal("after_tool")` puts a runner that dies at this point in the place of the one there is."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(point: str) -> subprocess.Popen[bytes]:
+        stack.kill("runner")
         environment = stack.environment(FAILPOINTS=f"{point}=1")
         started.append(subprocess.Popen([sys.executable, "manage.py", "runner"], cwd=BASE_DIR, env=environment))
         return started[-1]
@@ -42,14 +42,12 @@ def titles(member: Member, conversation: int) -> list[str]:
 
 
 def test_it_asks_no_second_time_for_a_call_that_was_allowed_and_took_effect(stack: Stack, mortal: Any) -> None:
-    stack.start_runner()
     alice = stack.client()
     conversation = alice.imported()
     with alice.opened("POST", chat_path(conversation), json=said("Please ring the bell")) as (response, events):
         seen = [next(events)]
         while seen[-1]["type"] != "approval_required":
             seen.append(next(events))
-        stack.kill("runner")
         doomed = mortal("after_tool")
         assert alice.post(f"/api/runs/{response.headers['x-run-id']}/approve", {"approve": True}).status_code == 200
         assert dies(doomed)
@@ -62,10 +60,8 @@ def test_it_asks_no_second_time_for_a_call_that_was_allowed_and_took_effect(stac
 
 
 def test_it_tells_the_end_of_a_turn_whose_runner_died_before_it_told(stack: Stack, mortal: Any) -> None:
-    stack.start_runner()
     alice = stack.client()
     conversation = alice.imported()
-    stack.kill("runner")
     doomed = mortal("after_finish")
     events = alice.chat(conversation, "Hello")
     assert dies(doomed)

@@ -87,7 +87,7 @@ def test_it_is_in_production_unless_told_otherwise(tmp_path: Path):
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"PORT": "0"}, "PORT must be a whole number of at least 1, not '0'."),
+        ({"PORT": "0"}, "PORT must be a whole number from 1 to 65535, not '0'."),
         ({"DEBUG": "yes"}, "DEBUG must be true or false, not 'yes'."),
         ({"VISIBILITY": "everyone"}, "VISIBILITY must be one of workspace, private, not 'everyone'."),
     ],
