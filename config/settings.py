@@ -133,7 +133,9 @@ AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []  # nobody has a password
 SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_NAME = "session_token"
 SESSION_COOKIE_AGE = env.integer("SESSION_EXPIRE_HOURS", least=1) * 3600
-SESSION_COOKIE_SAMESITE = env.choice("SESSION_COOKIE_SAMESITE", "Lax", "Strict", "None")
+SESSION_COOKIE_SAMESITE = env.choice(
+    "SESSION_COOKIE_SAMESITE", "Lax", "None"
+)  # `Strict` would not come back from Google
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not IS_LOCAL
 LOGIN_LINK_SECONDS = 24 * 3600
 GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET = env.text("GOOGLE_CLIENT_ID"), env.text("GOOGLE_CLIENT_SECRET")
