@@ -13,7 +13,7 @@ from config.env import socket_dir
 from config.exceptions import TooMany
 from config.limits import Rate
 from config.redis import client as redis_client
-from config.tests.stack import Stack, chat_path, said
+from config.tests.stack import Stack, chat_path, said, wait_until
 from conversations.models import Conversation, Run
 from drafts.management.commands.seed import make
 
@@ -112,4 +112,6 @@ def test_it_keeps_exactly_so_many_streams_open(few_streams: Stack) -> None:
         assert fourth.headers["retry-after"]
         assert open_streams.enter_context(bob.opened("GET", watch))[0].status_code == 200
         assert bob.get(watch).status_code == 503
-    assert alice.watch(first.headers["x-run-id"])[-1]["type"] == "done"
+    run_id = first.headers["x-run-id"]
+    wait_until(lambda: alice.get(f"/api/runs/{run_id}").json()["state"] == "done")  # the streams are closed by then
+    assert alice.watch(run_id)[-1]["type"] == "done"
