@@ -1,14 +1,19 @@
 """Connections to Redis: bounded, and quick to give up, since nothing that is kept depends on it."""
 
 import functools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import redis
 import redis.asyncio
+import redis.exceptions
 from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-CONNECT_SECONDS, ANSWER_SECONDS = 0.5, 1.0
+CONNECT_SECONDS, ANSWER_SECONDS, REST_SECONDS = 0.5, 1.0, 2.0
+_silent_until = 0.0  # by the monotonic clock
 
 
 @functools.cache
@@ -20,9 +25,25 @@ def client() -> redis.Redis:
         timeout=1,
         socket_connect_timeout=CONNECT_SECONDS,
         socket_timeout=ANSWER_SECONDS,
-        retry=Retry(NoBackoff(), 1),
+        retry=Retry(NoBackoff(), 1, (redis.exceptions.ConnectionError,)),
     )
     return redis.Redis(connection_pool=pool)
+
+
+@contextmanager
+def if_it_answers() -> Iterator[redis.Redis]:
+    """The same connections, for what can do without: refused at once for 2 s after Redis has not answered.
+
+    Else each request would wait for the time-out anew, and others behind it. Raises `redis.exceptions.RedisError`.
+    """
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        raise redis.exceptions.ConnectionError("Redis did not answer a moment ago")
+    try:
+        yield client()
+    except redis.exceptions.RedisError:
+        _silent_until = time.monotonic() + REST_SECONDS
+        raise
 
 
 def async_client(*, connections: int, answer_seconds: float | None = ANSWER_SECONDS) -> redis.asyncio.Redis:

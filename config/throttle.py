@@ -7,7 +7,7 @@ import redis.exceptions
 
 from config.exceptions import TooMany
 from config.limits import Rate
-from config.redis import client
+from config.redis import if_it_answers
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +28,12 @@ def take(what: str, who: object, rate: Rate) -> None:
 
 
 def _count(key: str, rate: Rate) -> tuple[int, int]:
-    pipe = client().pipeline(transaction=False)
-    pipe.set(key, 0, ex=rate.seconds, nx=True)
-    pipe.incr(key)
-    pipe.ttl(key)
-    _, used, left = pipe.execute()
+    with if_it_answers() as connections:
+        pipe = connections.pipeline(transaction=False)
+        pipe.set(key, 0, ex=rate.seconds, nx=True)
+        pipe.incr(key)
+        pipe.ttl(key)
+        _, used, left = pipe.execute()
     return int(used), int(left)
 
 

@@ -16,7 +16,7 @@ from config import throttle
 from config.exceptions import Conflict, TooMany
 from config.failpoints import failpoint
 from config.live import WAKE_CHANNEL, Entry, first_seq, log_key
-from config.redis import client
+from config.redis import if_it_answers
 from conversations.models import Conversation, Run
 from conversations.runs.handlers import handler_of
 
@@ -118,7 +118,8 @@ def refuse_too_many(*, kind: str, user: User) -> None:
 def ring(message: str) -> None:
     """Wakes the runners. They look for themselves every second, so a Redis that is away costs only that."""
     try:
-        client().publish(WAKE_CHANNEL, message)
+        with if_it_answers() as connections:
+            connections.publish(WAKE_CHANNEL, message)
     except redis.exceptions.RedisError as error:
         log.warning("Could not wake a runner: %s", type(error).__name__)
 
@@ -229,7 +230,8 @@ def announce_end(row: Run) -> None:
     """Tells those who watch a run that nobody executes that it is over; without Redis they find out by themselves."""
     end = Entry(row.event_seq, "done", b"")
     try:
-        client().publish(log_key(str(row.id)), end.packed())
+        with if_it_answers() as connections:
+            connections.publish(log_key(str(row.id)), end.packed())
     except redis.exceptions.RedisError as error:
         log.warning("Could not announce the end of run %s: %s", row.id, type(error).__name__)
 
