@@ -31,7 +31,25 @@ class ToolResultPart:
     is_error: bool = False
 
 
-Part = TextPart | ToolCallPart | ToolResultPart
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """An image or a PDF that the model itself looks at; only for models that take this kind.
+
+    `media_type` is one of `image/png image/jpeg image/gif image/webp application/pdf`. Exactly one of `data`, the
+    file's bytes, and `url`, a signed address that the provider can reach, is given.
+    """
+
+    media_type: str
+    filename: str
+    data: bytes = b""
+    url: str = ""
+
+    @property
+    def is_image(self) -> bool:
+        return self.media_type.startswith("image/")
+
+
+Part = TextPart | FilePart | ToolCallPart | ToolResultPart
 
 
 @dataclass(frozen=True, slots=True)
