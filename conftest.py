@@ -65,7 +65,7 @@ def stack(_processes: Any, django_db_blocker: Any) -> Iterator[Any]:
         wait_until(_database_answers, 30)  # a test before this one may have killed the server
         empty_database()  # also sets the ids back that tests in transactions have used up
         _processes.start()
-        _processes.outside.requests.clear()
+        _processes.outside.begin_anew()
         yield _processes
         connection.close()
         empty_database()

@@ -25,6 +25,12 @@ class HasScope(IsAuthenticated):
         return True
 
 
+def require_permission(request: Request, permission: str) -> None:
+    """Raises `Forbidden` for a person without one of Django's permissions, such as `llmconfig.add_prompt`."""
+    if not request.user.has_perm(permission):
+        raise Forbidden("This is for operators, or for whom an operator has given the permission.")
+
+
 def scope_of(view: Any, method: str) -> str | None:
     scopes: Mapping[str, str] = getattr(view, "scopes", {})
     return scopes.get(getattr(view, "action", None) or method.lower())

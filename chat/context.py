@@ -1,80 +1,80 @@
 """What a model is told in a chat turn (contract.md 4.5), cut to its window."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
-
-from django.conf import settings
 
 from chat.models import ChatMessage, ChatSummary
 from chat.tools import TOOLS
 from config.exceptions import Invalid
 from conversations.models import Conversation, ImportedSummary, Memory, Run
 from conversations.services import transcript
-from drafts.generation import CHARACTERS_PER_TOKEN, OVERHEAD_TOKENS, cut_middle
+from drafts.generation import cut_middle
 from drafts.models import ProjectDraft
+from integrations.llm.delimited import as_data
 from integrations.llm.messages import ChatRequest, Message, text_message
-from llmconfig.models import LLMModel, PromptType
-from llmconfig.services import active_prompt, choose_model, fill
+from integrations.llm.tokens import estimate_tokens
+from llmconfig.asking import request_to
+from llmconfig.models import LLMModel, Task
+from llmconfig.prompts import active_prompt, fill
+from llmconfig.services import OVERHEAD_TOKENS, candidates, choose_model
 
 DRAFT_SHARE, ORIGINAL_SHARE, MEMORIES_SHARE = 0.4, 0.6, 0.3  # at most so much of what is left, in this order
-MESSAGE_OVERHEAD = 16  # characters that a message costs beside its text
+MESSAGE_OVERHEAD = 4  # tokens that a message costs beside its text
 
 
 class Turn(NamedTuple):
-    """A chat turn ready to be asked: `model_name` is `provider/model`."""
+    """What one model is asked in a chat turn, without what it and its tools say in the course of it."""
 
     request: ChatRequest
-    provider: str
-    model_name: str
     prompt_version: int
     draft: ProjectDraft
 
 
-def load_turn(run: Run) -> Turn:
-    """Everything a turn needs, read at once. Raises `Invalid` if the message alone exceeds the window."""
+def models_of(name: str) -> list[LLMModel]:
+    """The models that may answer: the one called `name`, `provider/model`, then those that may stand in for it."""
+    provider, _, model_id = name.partition("/")
+    return candidates(prompt_type=Task.CHAT, chosen=choose_model(provider=provider, model_id=model_id))
+
+
+def load_turn(run: Run, model: LLMModel) -> Turn:
+    """Everything `model` needs for a turn. Raises `Invalid` if the message alone exceeds its window."""
     draft = ProjectDraft.objects.select_related("active_version", "conversation").get(conversation__runs=run)
-    model = choose_model(provider=run.payload["llm_provider"], model_id=run.payload["llm_model"])
     question = ChatMessage.objects.get(pk=run.payload["question_id"])
-    prompt = active_prompt(prompt_type=PromptType.CHAT)
+    prompt = active_prompt(prompt_type=Task.CHAT)
     refuse_too_long(model, question.content)
-    room = _room(model) - len(prompt.text) - len(question.content)
+    room = _room(model) - estimate_tokens(prompt.text) - estimate_tokens(question.content)
     system = _system(prompt.text, draft, room)
-    room -= len(system) - len(prompt.text)
+    room -= estimate_tokens(system) - estimate_tokens(prompt.text)
     earlier = _earlier(draft, before=question.sequence_number, room=room)
-    request = ChatRequest(
-        model=model.model_id,
-        messages=(text_message("system", system), *earlier, text_message("user", question.content)),
-        tools=tuple(tool.spec for tool in TOOLS.values()) if model.supports_tools else (),
-        max_output_tokens=settings.MAX_COMPLETION_TOKENS,
-        options=model.options,
-    )
-    return Turn(request, model.provider, str(model), prompt.version, draft)
+    messages = text_message("system", system), *earlier, text_message("user", question.content)
+    tools = tuple(tool.spec for tool in TOOLS.values()) if model.supports_tools else ()
+    return Turn(replace(request_to(model, messages), tools=tools), prompt.version, draft)
 
 
 def refuse_too_long(model: LLMModel, message: str) -> None:
     """Raises `Invalid` for a message that exceeds the model's window even without anything beside it."""
-    if _room(model) < len(active_prompt(prompt_type=PromptType.CHAT).text) + len(message):
+    prompt = active_prompt(prompt_type=Task.CHAT).text
+    if _room(model) < estimate_tokens(prompt) + estimate_tokens(message):
         raise Invalid(f"This message is longer than {model.label} can read at once.", code="context_too_long")
 
 
 def _room(model: LLMModel) -> int:
-    """Characters for the prompt and the chat together, beside the answer."""
-    return (model.context_window_tokens - OVERHEAD_TOKENS - settings.MAX_COMPLETION_TOKENS) * CHARACTERS_PER_TOKEN
+    """Tokens for the prompt and the chat together, beside the answer."""
+    return model.context_window_tokens - OVERHEAD_TOKENS - model.output_cap
 
 
 def _system(template: str, draft: ProjectDraft, room: int) -> str:
     version = draft.active_version
     title, text = (version.title, version.description) if version else ("", "")
     text = cut_middle(text, int(room * DRAFT_SHARE))
-    room -= len(text)
+    room -= estimate_tokens(text)
     original = cut_middle(_original(draft.conversation), int(room * ORIGINAL_SHARE))
-    room -= len(original)
+    room -= estimate_tokens(original)
     memories = cut_middle(_memories(draft.conversation), int(room * MEMORIES_SHARE))
     values = {
-        "current_project_draft": (
-            f"<current_draft>\n<title>{title}</title>\n<description>{text}</description>\n</current_draft>"
-        ),
-        "original_conversation_summary": f"<imported_conversation>\n{original}\n</imported_conversation>",
+        "current_project_draft": as_data("current_draft", f"<title>{title}</title>\n<description>{text}</description>"),
+        "original_conversation_summary": as_data("imported_conversation", original),
         "memories_context": memories,
     }
     return fill(template, values)
@@ -103,7 +103,7 @@ def _earlier(draft: ProjectDraft, *, before: int, room: int) -> list[Message]:
 
 
 def _fitting(rows: Iterable[ChatMessage], room: int) -> list[Message]:
-    """The newest messages that fit into `room` characters, in order."""
+    """The newest messages that fit into `room` tokens, in order."""
     kept: list[Message] = []
     for row in reversed(list(rows)):
         message = text_message("assistant" if row.role == ChatMessage.Role.ASSISTANT else "user", row.content)
@@ -115,4 +115,4 @@ def _fitting(rows: Iterable[ChatMessage], room: int) -> list[Message]:
 
 
 def _size(message: Message) -> int:
-    return len(message.text) + MESSAGE_OVERHEAD
+    return estimate_tokens(message.text) + MESSAGE_OVERHEAD

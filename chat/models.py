@@ -23,6 +23,7 @@ class ChatMessage(models.Model):
     run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="chat_messages")
     model = models.CharField(max_length=160, blank=True, help_text="provider/model of an answer")
     prompt_version = models.PositiveIntegerField(null=True)
+    fallback_from = models.CharField(max_length=161, blank=True, help_text="the model asked, if another one answered")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -14,12 +14,13 @@ _NAMES = {kind: name for name, kind in _PARTS.items()}
 class Progress:
     """`exchange` is what was said to and by the model since the member's message; `pending` are calls of its last
     message that were not executed yet, in order; `round` counts the model's answers so far; `base_version_id` is the
-    version of the draft that the model has seen last."""
+    version of the draft that the model has seen last, `model` the `provider/model` that answered last."""
 
     round: int = 0
     exchange: list[Message] = field(default_factory=list)
     pending: list[ToolCall] = field(default_factory=list)
     base_version_id: int | None = None
+    model: str = ""
 
     def packed(self) -> dict[str, Any]:
         return {
@@ -27,6 +28,7 @@ class Progress:
             "exchange": [_packed_message(message) for message in self.exchange],
             "pending": [[call.call_id, call.name, call.arguments] for call in self.pending],
             "base_version_id": self.base_version_id,
+            "model": self.model,
         }
 
     @classmethod
@@ -36,9 +38,8 @@ class Progress:
         if stored is None:
             return cls()
         exchange = [_unpacked_message(message) for message in stored["exchange"]]
-        return cls(
-            stored["round"], exchange, [ToolCall(*call) for call in stored["pending"]], stored["base_version_id"]
-        )
+        pending = [ToolCall(*call) for call in stored["pending"]]
+        return cls(stored["round"], exchange, pending, stored["base_version_id"], stored.get("model", ""))
 
     @property
     def key(self) -> str:

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chat.models import ChatMessage, ChatMessageRevision, FileAttachment
 from config.api.fields import StrictBooleanField, StrictCharField, StrictIntegerField
 from config.limits import MESSAGE_CHARACTERS
+from conversations.serializers import UsageSerializer
 
 
 class FileAttachmentSerializer(serializers.ModelSerializer[FileAttachment]):
@@ -29,13 +31,18 @@ class ChatMessageSerializer(serializers.ModelSerializer[ChatMessage]):
     sent_by_user_email = serializers.CharField(source="sent_by_user.email")
     attachments = FileAttachmentSerializer(many=True)
     run = RunStateSerializer(allow_null=True)
+    usage = serializers.SerializerMethodField(help_text="What the answer took; null for a person's message.")
 
     class Meta:
         model = ChatMessage
         fields = [
             "id", "role", "content", "sequence_number", "created_at", "sent_by_user_id", "sent_by_user_name",
-            "sent_by_user_email", "attachments", "model", "prompt_version", "run",
+            "sent_by_user_email", "attachments", "model", "prompt_version", "fallback_from", "run", "usage",
         ]  # fmt: skip
+
+    @extend_schema_field(UsageSerializer(allow_null=True))
+    def get_usage(self, message: ChatMessage) -> dict[str, Any] | None:
+        return message.run.usage if message.run and message.role == ChatMessage.Role.ASSISTANT else None
 
 
 class HistorySerializer(serializers.Serializer[Any]):

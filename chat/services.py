@@ -16,7 +16,7 @@ from conversations.runs import lifecycle
 from conversations.services import get_run, lock_for_write, require_visible
 from drafts.import_flow import start_generation, start_import
 from drafts.models import ProjectDraft
-from drafts.services import get_or_make_draft, lock_draft
+from drafts.services import A_PERSON, Author, get_or_make_draft, lock_draft
 from llmconfig.models import LLMModel
 from llmconfig.services import choose_model
 
@@ -108,8 +108,8 @@ def append(
     content: str,
     user: User,
     run: Run,
-    model: str = "",
-    prompt_version: int | None = None,
+    author: Author = A_PERSON,
+    fallback_from: str = "",
 ) -> ChatMessage:
     """Adds a message, numbered by the draft's counter. Within a transaction."""
     row = lock_draft(draft)
@@ -122,8 +122,9 @@ def append(
         sequence_number=row.last_sequence_number,
         sent_by_user=user,
         run=run,
-        model=model,
-        prompt_version=prompt_version,
+        model=author.model,
+        prompt_version=author.prompt_version,
+        fallback_from=fallback_from,
     )
 
 

@@ -16,7 +16,7 @@ from conversations.models import Run
 from conversations.runs import lifecycle
 from conversations.services import lock_for_write
 from drafts.models import DraftVersion, ProjectDraft
-from drafts.services import add_version, lock_draft
+from drafts.services import Author, add_version, lock_draft
 from integrations.llm.messages import ToolSpec
 
 
@@ -34,7 +34,7 @@ class ToolResult(NamedTuple):
 class ToolInput(NamedTuple):
     """One call of a run. `key` is its round and position, by which a call that is repeated takes effect once.
 
-    `base_version_id` is the version of the draft that the model has seen.
+    `base_version_id` is the version of the draft that the model, `author`, has seen.
     """
 
     run: Run
@@ -42,6 +42,7 @@ class ToolInput(NamedTuple):
     key: str
     arguments: Mapping[str, Any]
     base_version_id: int | None
+    author: Author
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,13 @@ def update_project_draft(call: ToolInput) -> ToolResult:
     if stale := _changed_meanwhile(call):
         return stale
     version = add_version(
-        draft=call.draft, title=title, description=description, user=user, run=call.run, tool_call=call.key
+        draft=call.draft,
+        title=title,
+        description=description,
+        user=user,
+        run=call.run,
+        tool_call=call.key,
+        author=call.author,
     )
     return ToolResult("succeeded", f"The draft is now version {version.version_number}, titled “{version.title}”.")
 
@@ -126,7 +133,8 @@ def execute_tool(
     name: str,
     arguments: dict[str, Any] | None,
     key: str,
-    base_version_id: int | None = None,
+    base_version_id: int | None,
+    author: Author,
 ) -> ToolResult | None:
     """One call, in one transaction, by the run's present owner only; None if a person has to allow it first.
 
@@ -144,7 +152,7 @@ def execute_tool(
             return None
         if not is_allowed:
             return ToolResult("rejected", "The member did not allow this. Do not try it again unless they ask for it.")
-    return tool.handler(ToolInput(row, draft, key, arguments, base_version_id))
+    return tool.handler(ToolInput(row, draft, key, arguments, base_version_id, author))
 
 
 def decision_on(row: Run, draft: ProjectDraft, key: str) -> bool | None:

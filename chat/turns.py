@@ -5,6 +5,7 @@ ask ─ calls? ─ no ─ finish
   └─────────────────────────────────────────────────────────────────────────────────────────────┘
 """
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
@@ -12,21 +13,23 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from chat.answers import nothing_said, said_by_deeds, store_answer
-from chat.context import Turn, load_turn
+from chat.answers import author_of, chosen_model, nothing_said, said_by_deeds, store_answer
+from chat.context import Turn, load_turn, models_of
 from chat.events import ProjectUpdated, ReasoningTold, ToolCallTold, terminal_of
 from chat.progress import Progress
 from chat.tools import TOOLS, ToolResult, execute_tool, parse_arguments
 from config.failpoints import failpoint
 from conversations.models import Run
 from conversations.runs.context import RunContext
-from conversations.runs.events import ApprovalRequired, Event, Status, UsageTold
+from conversations.runs.events import ApprovalRequired, Event, FellBack, Status, UsageTold
+from conversations.runs.ledger import RunLedger, purpose_of
 from drafts.models import DraftVersion, ProjectDraft
-from integrations.llm import registry
+from drafts.services import Author
 from integrations.llm.errors import LLMError
-from integrations.llm.events import Finished, ReasoningDelta, StopReason, TextDelta, ToolCall, Usage
-from integrations.llm.messages import Message, Part, TextPart, ToolCallPart, ToolResultPart
-from integrations.llm.retry import stream_with_retry
+from integrations.llm.events import Finished, LLMEvent, ReasoningDelta, StopReason, TextDelta, ToolCall
+from integrations.llm.messages import ChatRequest, Message, Part, TextPart, ToolCallPart, ToolResultPart
+from llmconfig.asking import stream_answer
+from llmconfig.models import LLMModel, Task
 
 
 class Answer(NamedTuple):
@@ -40,8 +43,10 @@ class Answer(NamedTuple):
 class ChatTurnHandler:
     async def execute(self, context: RunContext) -> None:
         context.tell(Status("analyzing_request"))
-        turn = await context.db(load_turn, context.run)
         progress = Progress.unpacked(context.run.step)
+        models = await context.db(models_of, progress.model or chosen_model(context.run))
+        progress.model = str(models[0])
+        turn = await context.db(load_turn, context.run, models[0])
         if not progress.pending:  # calls that are still to be made were thought of with an earlier draft in view
             progress.base_version_id = turn.draft.active_version_id
         answer = Answer("", [], "stop")
@@ -50,29 +55,28 @@ class ChatTurnHandler:
                 return  # it waits for a person now
             if progress.round >= settings.TOOL_ROUNDS:
                 break
-            answer = await _ask(context, turn, progress.exchange)
+            answer = await _ask(context, turn, models, progress)
             if not answer.calls:
                 break
             await _note_calls(context, progress, answer)
-        await _finish(context, turn, answer.stop_reason)
+        await _finish(context, Author(progress.model, turn.prompt_version), answer.stop_reason)
 
     def interrupted(self, run: Run, text: str, reason: str) -> dict[str, Any]:
         """What the member has seen of the answer stays, as a message of a run that failed or was cancelled."""
         if text.strip():
-            store_answer(run, text, model=f"{run.payload['llm_provider']}/{run.payload['llm_model']}")
+            store_answer(run, text, author=author_of(run))
         return {}
 
     def terminal(self, run: Run) -> Event:
         return terminal_of(run)
 
 
-async def _ask(context: RunContext, turn: Turn, exchange: list[Message]) -> Answer:
-    request = replace(turn.request, messages=(*turn.request.messages, *exchange))
+async def _ask(context: RunContext, turn: Turn, models: list[LLMModel], progress: Progress) -> Answer:
+    """One round: the first of `models` from `progress.model` on that gives an answer; it also gives the later ones."""
     text: list[str] = []
     calls: list[ToolCall] = []
     stop_reason: StopReason = "stop"
-    provider = registry.provider(turn.provider)
-    async with aclosing(stream_with_retry(provider, request, on_retry=partial(_tell_retry, context))) as events:
+    async with aclosing(_stream(context, turn, models, progress)) as events:
         async for event in events:
             match event:
                 case TextDelta(piece):
@@ -82,11 +86,32 @@ async def _ask(context: RunContext, turn: Turn, exchange: list[Message]) -> Answ
                     context.tell(ReasoningTold(piece))
                 case ToolCall():
                     calls.append(event)
-                case Usage():
-                    _count(context, event)
                 case Finished(reason):
                     stop_reason = reason
     return Answer("".join(text), calls, stop_reason)
+
+
+def _stream(
+    context: RunContext, turn: Turn, models: list[LLMModel], progress: Progress
+) -> AsyncGenerator[LLMEvent, None]:
+    left = models[[str(model) for model in models].index(progress.model) :]
+
+    async def build(model: LLMModel) -> ChatRequest:
+        loaded = turn if model is models[0] else await context.db(load_turn, context.run, model)
+        return replace(loaded.request, messages=(*loaded.request.messages, *progress.exchange))
+
+    async def fall_back(failed: LLMModel, stand_in: LLMModel, error: LLMError) -> None:
+        progress.model = str(stand_in)
+        context.tell(FellBack(str(failed), str(stand_in), error.code))
+
+    return stream_answer(
+        purpose_of(context.run, Task.CHAT, turn.prompt_version),
+        left,
+        build,
+        RunLedger(context),
+        on_retry=partial(_tell_retry, context),
+        on_fallback=fall_back,
+    )
 
 
 def _separated(before: str, piece: str) -> str:
@@ -96,15 +121,6 @@ def _separated(before: str, piece: str) -> str:
 
 async def _tell_retry(context: RunContext, error: LLMError, seconds: float) -> None:
     context.tell(Status("retrying"))
-
-
-def _count(context: RunContext, usage: Usage) -> None:
-    total = context.usage or {"input_tokens": 0, "output_tokens": 0, "cost_usd": None}
-    total = total | {
-        "input_tokens": total["input_tokens"] + usage.input_tokens,
-        "output_tokens": total["output_tokens"] + usage.output_tokens,
-    }
-    context.usage = total
 
 
 async def _note_calls(context: RunContext, progress: Progress, answer: Answer) -> None:
@@ -145,7 +161,8 @@ async def _call_tool(context: RunContext, turn: Turn, call: ToolCall, progress: 
     if tool := TOOLS.get(call.name):
         context.tell(Status(tool.status))
     context.tell(ToolCallTold(call.name, arguments or {}, "started", ""))
-    where = (progress.key, progress.base_version_id)
+    author = Author(progress.model, turn.prompt_version)
+    where = (progress.key, progress.base_version_id, author)
     result = await context.db(execute_tool, context.run, turn.draft, call.name, arguments, *where)
     if result is None:
         return None
@@ -169,7 +186,7 @@ def _active_version(draft: ProjectDraft) -> int | None:
     return ProjectDraft.objects.values_list("active_version_id", flat=True).get(pk=draft.pk)
 
 
-async def _finish(context: RunContext, turn: Turn, stop_reason: StopReason) -> None:
+async def _finish(context: RunContext, author: Author, stop_reason: StopReason) -> None:
     if not context.text.strip():
         context.say(await context.db(said_by_deeds, context.run))
     if not context.text.strip():
@@ -179,7 +196,7 @@ async def _finish(context: RunContext, turn: Turn, stop_reason: StopReason) -> N
     text = context.text
 
     def write(run: Run) -> dict[str, Any]:
-        store_answer(run, text, model=turn.model_name, prompt_version=turn.prompt_version)
+        store_answer(run, text, author=author)
         updated = DraftVersion.objects.filter(run=run).exists()
         return {"project_updated": updated, "stop_reason": stop_reason}
 

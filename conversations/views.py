@@ -27,6 +27,8 @@ from conversations.serializers import (
     SummarySerializer,
     TitleSerializer,
 )
+from llmconfig import usage
+from llmconfig.serializers import UsageTotalsSerializer
 
 RUNS_SHOWN = 200
 LIMIT = OpenApiParameter("limit", int, description="How many at most, 1 to 1000; 100 unless told.")
@@ -46,6 +48,7 @@ class ConversationViewSet(ViewSet):
         "retrieve": "conversations:read",
         "imported_chat_summary": "conversations:read",
         "runs": "conversations:read",
+        "usage": "conversations:read",
         "partial_update": "conversations:write",
         "destroy": "conversations:write",
         "summary": "conversations:write",
@@ -103,6 +106,15 @@ class ConversationViewSet(ViewSet):
         pk = parse_id(conversation_id, "conversation")
         services.require_visible(user=principal(request), conversation_id=pk)
         return Response(_run_list(request, conversation_id=pk))
+
+    @extend_schema(summary="What the models took for a conversation", responses=UsageTotalsSerializer,
+                   tags=["conversations"])  # fmt: skip
+    def usage(self, request: Request, conversation_id: str) -> Response:
+        pk = parse_id(conversation_id, "conversation")
+        services.require_visible(user=principal(request), conversation_id=pk)
+        calls = usage.calls_of(pk)
+        sums = {"usage": usage.totals(calls), "tasks": usage.totals_by_task(calls)}
+        return Response(UsageTotalsSerializer(sums).data)
 
     @staticmethod
     def _conversation(request: Request, pk: int) -> Any:

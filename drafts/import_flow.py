@@ -28,7 +28,7 @@ from integrations.importers import child
 from integrations.importers.base import ImportedChat, ImportedMessage
 from integrations.importers.detect import fetch_chat
 from integrations.importers.links import parse_share_url
-from llmconfig.models import PromptType
+from llmconfig.models import Task
 from llmconfig.services import choose_model, default_model
 
 
@@ -57,7 +57,7 @@ def start_import(
 
     Raises `Invalid` for a model that can't be used; what is wrong with the link is an event of the run.
     """
-    model = _model(PromptType.GENERATION, llm_provider, llm_model)
+    model = _model(Task.GENERATION, llm_provider, llm_model)
     payload = {
         "url": url.strip(),
         "chat": _packed(chat) if chat else None,
@@ -75,7 +75,7 @@ def start_generation(*, user: User, conversation_id: int, llm_provider: str = ""
     """Queues writing the draft of a conversation again. Raises `Conflict` while that is being done already."""
     conversation = conversations.lock_for_write(user=user, conversation_id=conversation_id)
     lifecycle.refuse_second_run(kind=Run.Kind.GENERATE, conversation=conversation)
-    model = _model(PromptType.GENERATION, llm_provider, llm_model)
+    model = _model(Task.GENERATION, llm_provider, llm_model)
     draft = services.get_or_make_draft(conversation=conversation, user=user)
     payload = {
         "llm_provider": model.provider,

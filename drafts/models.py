@@ -32,7 +32,7 @@ class DraftVersion(models.Model):
     """One state of a draft; never changed once somebody has seen it.
 
     `run` is the run that wrote it, `tool_call` the round and position of the call within that run: a call that already
-    took effect is found by them when a run is executed again.
+    took effect is found by them when a run is executed again. `model` is empty for what a person wrote.
     """
 
     project_draft = models.ForeignKey(ProjectDraft, models.CASCADE, related_name="versions")
@@ -43,6 +43,8 @@ class DraftVersion(models.Model):
     created_by_user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="draft_versions")
     tool_call = models.CharField(max_length=20, blank=True)
+    model = models.CharField(max_length=161, blank=True, help_text="provider/model that wrote it")
+    prompt_version = models.PositiveIntegerField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[models.Manager["DraftVersion"]] = models.Manager()

@@ -15,7 +15,10 @@ class DraftVersionSerializer(serializers.ModelSerializer[DraftVersion]):
 
     class Meta:
         model = DraftVersion
-        fields = ["version_id", "title", "description", "is_manual_edit", "version_number", "created_at"]
+        fields = [
+            "version_id", "title", "description", "is_manual_edit", "version_number", "created_at", "model",
+            "prompt_version",
+        ]  # fmt: skip
 
 
 class ProjectDraftSerializer(serializers.ModelSerializer[ProjectDraft]):

@@ -1,5 +1,7 @@
 """Drafts and their versions."""
 
+from typing import NamedTuple
+
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -14,6 +16,16 @@ from drafts.models import DraftVersion, ProjectDraft
 PLACEHOLDER_TITLE = "Generating..."
 PLACEHOLDER_TEXT = "The draft is being written."
 FAILED_TITLE = "Failed to Generate Project Draft"
+
+
+class Author(NamedTuple):
+    """The model that wrote something, as `provider/model`, told by which version of its task's prompt."""
+
+    model: str = ""
+    prompt_version: int | None = None
+
+
+A_PERSON = Author()
 
 
 def get_draft(*, user: Principal, conversation_id: int) -> ProjectDraft:
@@ -53,6 +65,7 @@ def activate(*, user: User, conversation_id: int, version_id: int) -> None:
         description=chosen.description,
         user=user,
         is_manual_edit=chosen.is_manual_edit,
+        author=Author(chosen.model, chosen.prompt_version),
     )
 
 
@@ -66,6 +79,7 @@ def add_version(
     is_manual_edit: bool = False,
     run: Run | None = None,
     tool_call: str = "",
+    author: Author = A_PERSON,
     activate: bool = True,
 ) -> DraftVersion:
     """Adds a version, numbered by the draft's counter, and makes it the active one.
@@ -88,6 +102,8 @@ def add_version(
         created_by_user=user,
         run=run,
         tool_call=tool_call,
+        model=author.model,
+        prompt_version=author.prompt_version,
     )
     if activate:
         row.active_version = version
@@ -115,7 +131,14 @@ def get_or_make_draft(*, conversation: Conversation, user: User) -> ProjectDraft
 
 @transaction.atomic
 def store_generated(
-    *, draft: ProjectDraft, run: Run, title: str, description: str, base_version_id: int | None, user: User
+    *,
+    draft: ProjectDraft,
+    run: Run,
+    title: str,
+    description: str,
+    base_version_id: int | None,
+    user: User,
+    author: Author,
 ) -> DraftVersion:
     """Stores what a model wrote from the chat.
 
@@ -125,9 +148,17 @@ def store_generated(
     row = lock_draft(draft)
     active = row.active_version
     if active and _is_untouched(active):
-        return _fill(active, title=title, description=description, run=run)
+        return _fill(active, title=title, description=description, run=run, author=author)
     edited_since = active is not None and active.pk != base_version_id and active.run_id is None
-    return add_version(draft=draft, title=title, description=description, user=user, run=run, activate=not edited_since)
+    return add_version(
+        draft=draft,
+        title=title,
+        description=description,
+        user=user,
+        run=run,
+        author=author,
+        activate=not edited_since,
+    )
 
 
 @transaction.atomic
@@ -142,9 +173,10 @@ def _is_untouched(version: DraftVersion) -> bool:
     return version.version_number == 1 and version.title == PLACEHOLDER_TITLE and not version.is_manual_edit
 
 
-def _fill(version: DraftVersion, *, title: str, description: str, run: Run) -> DraftVersion:
+def _fill(version: DraftVersion, *, title: str, description: str, run: Run, author: Author = A_PERSON) -> DraftVersion:
     version.title, version.description, version.run = title, description, run
-    version.save(update_fields=["title", "description", "run"])
+    version.model, version.prompt_version = author
+    version.save(update_fields=["title", "description", "run", "model", "prompt_version"])
     ProjectDraft.objects.get(pk=version.project_draft_id).save(update_fields=["updated_at"])
     return version
 

@@ -36,3 +36,30 @@ CATALOGUE: tuple[tuple[str, str, str, int, bool, bool], ...] = (
 
 REASONING_MODELS = frozenset({"gpt-5", "gpt-5-nano", "gpt-5-mini", "o1", "o1-pro", "o3", "o3-mini", "o3-pro"})
 """OpenAI's models that take `max_completion_tokens` in place of `max_tokens` (contract.md 4.3)."""
+
+RESPONSES_MODELS = REASONING_MODELS
+"""Those asked through the Responses API (contract.md 4.3; what it asks either way there, is asked one way here)."""
+
+REASONING_OUTPUT_TOKENS = 16_384
+"""What an answer may have of a model whose thinking counts as output: ours, many times the visible cap."""
+
+ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("anthropic", "claude-3-opus-20240229"): ("claude-3-opus",),
+    ("anthropic", "claude-opus-4-20250514"): ("claude-opus-4", "claude-opus-4-0"),
+    ("anthropic", "claude-opus-4-1-20250805"): ("claude-opus-4-1", "claude-opus-4.1"),
+    ("anthropic", "claude-3-haiku-20240307"): ("claude-3-haiku",),
+    ("anthropic", "claude-3-5-haiku-20241022"): ("claude-3.5-haiku", "claude-3-5-haiku"),
+    ("anthropic", "claude-3-7-sonnet-20250219"): ("claude-3.7-sonnet", "claude-3-7-sonnet"),
+    ("anthropic", "claude-sonnet-4-20250514"): ("claude-sonnet-4", "claude-sonnet-4-0"),
+    ("grok", "grok-4-0709"): ("grok-4",),
+}
+"""The short names by which backend_architecture.md speaks of models, and the vendors' own."""
+
+EMBEDDERS: tuple[tuple[str, str, str, int], ...] = (
+    ("openai", "text-embedding-3-small", "Text Embedding 3 Small", 8_191),
+    ("offline", "wordllama-256", "Offline (no key needed)", 1_000_000),
+)
+"""Provider, id, label, tokens of one text; the second runs in this process and bears any length."""
+
+FREE: tuple[tuple[str, str], ...] = (("demo", "demo-1"), ("offline", "wordllama-256"))
+"""What runs in this process and costs nothing. No other price is known here: operators enter what they pay."""

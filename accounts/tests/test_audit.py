@@ -13,6 +13,7 @@ from accounts.models import OPERATOR, AuditEvent, ServiceKey, User, UserSession
 from config.tests.admin_pages import address, check_closed, check_pages, check_read_only
 from config.tests.making import make_conversation
 from conftest import signed_in
+from llmconfig import prompts
 from llmconfig import services as llmconfig
 
 PROXIED: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.7", "headers": {"X-Request-Id": "request-7"}}
@@ -187,10 +188,10 @@ def test_it_records_who_was_deactivated_by_whom(alice: User, olivias: Client) ->
 
 def test_it_records_which_prompt_and_model_are_in_use(olivia: User) -> None:
     task, earlier = "project_draft_chat", [event.pk for event in AuditEvent.objects.all()]
-    first = llmconfig.save_prompt(prompt_type=task, system_prompt="One, of which the audit is silent.", user=olivia)
-    llmconfig.save_prompt(prompt_type=task, system_prompt="Two", user=olivia)
-    llmconfig.activate_prompt(prompt=first)
-    llmconfig.revert_prompt(prompt_type=task)
+    first = prompts.save_prompt(prompt_type=task, system_prompt="One, of which the audit is silent.", user=olivia)
+    prompts.save_prompt(prompt_type=task, system_prompt="Two", user=olivia)
+    prompts.activate_prompt(prompt=first)
+    prompts.revert_prompt(prompt_type=task)
     llmconfig.set_default_model(prompt_type=task, provider="demo", model_id="demo-1", user=olivia)
     events = AuditEvent.objects.filter(resource=task).exclude(pk__in=earlier).order_by("id")
     demo = {"llm_provider": "demo", "llm_model": "demo-1"}

@@ -4,7 +4,8 @@ import pytest
 from django.conf import settings
 
 from accounts.models import User
-from chat.context import load_turn
+from chat.answers import chosen_model
+from chat.context import Turn, load_turn, models_of
 from chat.models import ChatMessage, ChatSummary
 from config.exceptions import Invalid
 from config.tests.making import make_conversation, make_draft, make_turn
@@ -12,8 +13,8 @@ from config.tests.stack import Stack, chat_path, said
 from conversations.models import Conversation, ImportedSummary, Memory, Run
 from drafts.models import DraftVersion, ProjectDraft
 from integrations.llm.messages import ChatRequest
-from llmconfig.models import LLMModel, PromptType
-from llmconfig.services import built_in_prompt, save_prompt
+from llmconfig.models import LLMModel, Task
+from llmconfig.prompts import built_in_prompt, save_prompt
 
 SMALL = {"llm_provider": "openai", "llm_model": "gpt-3.5-turbo"}
 PLACEHOLDERS = "{{memories_context}} {{current_project_draft}} {{original_conversation_summary}} {{nonsense}}"
@@ -30,7 +31,11 @@ def draft(alice: User) -> ProjectDraft:
 
 
 def asked(draft: ProjectDraft, question: str = "The question", **payload: Any) -> ChatRequest:
-    return load_turn(make_turn(draft, question, payload=payload)).request
+    return loaded(make_turn(draft, question, payload=payload)).request
+
+
+def loaded(run: Run) -> Turn:
+    return load_turn(run, models_of(chosen_model(run))[0])
 
 
 def system_of(request: ChatRequest) -> str:
@@ -91,10 +96,10 @@ def test_it_holds_the_chat_so_far_in_order_and_the_question_once(draft: ProjectD
 def test_a_summary_stands_for_the_import_once_it_says_something(draft: ProjectDraft) -> None:
     summary = ImportedSummary.objects.create(conversation=draft.conversation, summary="")
     run = make_turn(draft, "The question", state=Run.State.RUNNING)
-    assert "Build a lighthouse." in system_of(load_turn(run).request)
+    assert "Build a lighthouse." in system_of(loaded(run).request)
     summary.summary = "A tower with a light."
     summary.save()
-    system = system_of(load_turn(run).request)
+    system = system_of(loaded(run).request)
     assert "A tower with a light." in system and "Build a lighthouse." not in system
 
 
@@ -111,10 +116,10 @@ def test_a_summary_stands_for_the_part_of_the_chat_that_it_covers(draft: Project
 
 
 def test_it_uses_the_prompt_in_use_and_says_which(draft: ProjectDraft) -> None:
-    first = load_turn(make_turn(draft, "One"))
+    first = loaded(make_turn(draft, "One"))
     assert first.prompt_version == 0
-    save_prompt(prompt_type=PromptType.CHAT, system_prompt="Only: {{current_project_draft}}", user=None)
-    second = load_turn(make_turn(draft, "Two"))
+    save_prompt(prompt_type=Task.CHAT, system_prompt="Only: {{current_project_draft}}", user=None)
+    second = loaded(make_turn(draft, "Two"))
     assert second.prompt_version == 1
     assert system_of(second.request).startswith("Only: <current_draft>\n<title>First</title>")
     assert "lighthouse" not in system_of(second.request)
@@ -187,7 +192,7 @@ def test_the_summary_of_a_long_chat_is_the_last_thing_to_go(draft: ProjectDraft)
 
 
 def test_it_takes_a_message_that_just_fits_and_refuses_one_that_does_not(draft: ProjectDraft) -> None:
-    room = window("gpt-3.5-turbo") - len(built_in_prompt(PromptType.CHAT))
+    room = window("gpt-3.5-turbo") - len(built_in_prompt(Task.CHAT))
     request = asked(draft, "q" * (room - 1100), **SMALL)
     assert size(request) <= window("gpt-3.5-turbo")
     with pytest.raises(Invalid) as refusal:

@@ -33,3 +33,12 @@ def parse_uuid(text: str, what: str) -> uuid.UUID:
     if not _UUID.fullmatch(text):
         raise Invalid(f"The id of a {what} must be a UUID.", code="invalid_id")
     return uuid.UUID(text)
+
+
+def parse_version(text: str) -> int:
+    """The number of a version, from 0 on. Raises `Invalid` for anything else, `NotFound` for one that none can have."""
+    if not re.fullmatch(r"[0-9]+", text, re.ASCII):
+        raise Invalid("The number of a version must be a whole number.", code="invalid_id")
+    if len(text.lstrip("0")) > 9:
+        raise NotFound("There is no such version.")
+    return int(text)

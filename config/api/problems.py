@@ -113,6 +113,30 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Unsupported content type",
         "Send JSON as `application/json`, files as `multipart/form-data`, and neither of them compressed.",
     ),
+    "empty_prompt_type": (
+        "No task named",
+        "Name the task whose prompt is meant, such as `project_draft_chat`.",
+    ),
+    "invalid_prompt_type": (
+        "No such task",
+        "The tasks are those that `/api/llm-defaults/{type}` knows; embedding has no prompt.",
+    ),
+    "mismatched_prompt_type": (
+        "Two different tasks",
+        "`prompt_type` in the body must be the one in the address.",
+    ),
+    "unfit_model": (
+        "The model can't do this",
+        "The task needs something that this model lacks; `detail` says what.",
+    ),
+    "unsupported_model": (
+        "Unsupported model",
+        "The provider has no such model here; `/api/llm-defaults/providers` lists them.",
+    ),
+    "unsupported_provider": (
+        "Unsupported provider",
+        "No such provider is known here; `/api/llm-defaults/providers` lists them.",
+    ),
     "validation_error": ("Invalid input", "`errors` lists each member of the input that is missing or mistyped."),
 }
 

@@ -23,6 +23,8 @@ BODY: dict[str, Any] = {
     "duplicate_resolution": "create_new",
     "text": "User: A question.\n\nAssistant: An answer.",
     "approve": False,
+    "prompt_type": "project_draft_chat",
+    "system_prompt": "You help.",
 }
 """A value for each required member of any route's JSON body, and for those that only some bodies need."""
 

@@ -6,9 +6,10 @@ from chat import services as chat
 from chat.models import ChatMessage
 from conversations.models import Conversation, Run
 from drafts.models import ProjectDraft
-from drafts.services import add_version
+from drafts.services import Author, add_version
 
 CHAT = [{"role": "user", "content": "Build a lighthouse."}, {"role": "assistant", "content": "With a lamp."}]
+DEMO = Author("demo/demo-1", 0)
 
 
 def make_conversation(user: Any, title: str = "A lighthouse", **fields: Any) -> Conversation:
@@ -42,5 +43,5 @@ def make_turn(draft: ProjectDraft, question: str, answer: str = "", **run: Any) 
     row.save()
     if answer:
         role = ChatMessage.Role.ASSISTANT
-        chat.append(draft=draft, role=role, content=answer, user=user, run=row, model="demo/demo-1", prompt_version=0)
+        chat.append(draft=draft, role=role, content=answer, user=user, run=row, author=DEMO)
     return row

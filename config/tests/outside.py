@@ -31,6 +31,7 @@ class Outside:
         self.paths: list[str] = []
         self.open_streams = 0
         self.cut_no_more = self.refuse_everything = False
+        self.refused_models: set[str] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -47,6 +48,12 @@ class Outside:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+    def begin_anew(self) -> None:
+        """As if nothing had been asked, and nothing set up to fail."""
+        self.requests.clear()
+        self.refused_models.clear()
+        self.cut_no_more = self.refuse_everything = False
 
     async def _start(self) -> int:
         application = web.Application(client_max_size=64 * 1024 * 1024)
@@ -70,6 +77,8 @@ class Outside:
             plan.cut_after = -1
         if self.refuse_everything:
             return web.json_response({"error": {"message": "no"}}, status=400)
+        if body["model"] in self.refused_models:
+            return web.json_response({"error": {"message": "not with this key"}}, status=401)
         if plan.status:
             return web.json_response({"error": {"message": "asked to fail"}}, status=plan.status)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})

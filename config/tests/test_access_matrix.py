@@ -51,6 +51,7 @@ ROWS = {
     f"GET {CONVERSATION}/imported_chat_summary": Row("shared", READ),
     f"PATCH {CONVERSATION}/summary": Row("shared", WRITE),
     f"GET {CONVERSATION}/runs": Row("shared", READ),
+    f"GET {CONVERSATION}/usage": Row("shared", READ),
     f"GET {DRAFT}": Row("shared", READ),
     f"PATCH {DRAFT}": Row("shared", WRITE),
     f"GET {DRAFT}/versions": Row("shared", READ),
@@ -67,6 +68,13 @@ ROWS = {
     "POST /api/runs/{run_id}/retry": Row("shared", WRITE, 409),  # it has not failed
     "GET /api/llm-defaults/providers": Row("everybody", READ),
     "GET /api/llm-defaults/{prompt_type}": Row("everybody", READ),
+    "PUT /api/llm-defaults/{prompt_type}": Row("operators"),
+    "GET /api/llm-prompts/{prompt_type}": Row("everybody", READ),
+    "POST /api/llm-prompts/{prompt_type}": Row("operators"),
+    "DELETE /api/llm-prompts/{prompt_type}": Row("operators"),
+    "GET /api/llm-prompts/{prompt_type}/default": Row("everybody", READ),
+    "GET /api/llm-prompts/{prompt_type}/versions": Row("everybody", READ),
+    "POST /api/llm-prompts/{prompt_type}/versions/{version}/activate": Row("operators"),
 }
 ROUTES = api_routes()
 
@@ -103,6 +111,7 @@ def everything_of(alice: User) -> dict[str, Any]:
         "run_id": run.id,
         "session_id": UserSession.objects.latest("id").pk,
         "prompt_type": "project_draft_chat",
+        "version": 0,
         "token": "spent",
     }
 

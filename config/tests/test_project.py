@@ -49,7 +49,21 @@ def test_it_passes_the_checks_on_a_developers_machine(tmp_path: Path):
 def test_it_warns_of_a_deployment_without_a_model(tmp_path: Path):
     done = deployed(tmp_path, OPENAI_API_KEY="")
     assert done.returncode == 1
-    assert "config.W001" in done.stderr and "HINT: Set OPENAI_API_KEY." in done.stderr
+    hint = "HINT: Set one of OPENAI_API_KEY, ANTHROPIC_API_KEY, XAI_API_KEY."
+    assert "config.W001" in done.stderr and hint in done.stderr
+
+
+@pytest.mark.parametrize(
+    "variables", [{"XAI_API_KEY": "xai-none"}, {"OPENAI_COMPATIBLE_SERVERS": "ollama=http://127.0.0.1:11434/v1"}]
+)
+def test_it_takes_any_provider_for_a_model(tmp_path: Path, variables: dict[str, str]):
+    assert deployed(tmp_path, OPENAI_API_KEY="", **variables).returncode == 0
+
+
+def test_it_refuses_a_server_with_the_name_of_a_provider(tmp_path: Path):
+    done = check(tmp_path, **PRODUCTION | {"OPENAI_COMPATIBLE_SERVERS": "grok=https://models.example.org/v1"})
+    assert done.returncode != 0
+    assert "'grok' can't be used." in done.stderr.splitlines()[-1]
 
 
 def test_it_refuses_a_short_secret_in_a_deployment(tmp_path: Path):

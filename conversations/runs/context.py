@@ -1,12 +1,13 @@
 """What a handler has in its hands while it executes a run."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 
 from config.failpoints import failpoint
 from config.live import Entry, first_seq
@@ -15,6 +16,8 @@ from conversations.runs import lifecycle
 from conversations.runs.event_log import EventLog, Teller
 from conversations.runs.events import Content, Event, Reset, RunStarted, Status
 from conversations.runs.lifecycle import Ending, Held
+
+log = logging.getLogger(__name__)
 
 COALESCE_SECONDS = 0.025
 P = ParamSpec("P")
@@ -28,12 +31,12 @@ class RunContext:
     the runner writes it to the row once a second.
     """
 
-    def __init__(self, run: Run, log: EventLog, threads: Executor, stop: Callable[[], None]) -> None:
+    def __init__(self, run: Run, event_log: EventLog, threads: Executor, stop: Callable[[], None]) -> None:
         self.run = run
         self.usage: dict[str, Any] | None = run.step.get("usage")
         self.finished: Run | None = None
         self.is_ending = False
-        self._log = log
+        self._log = event_log
         self._threads = threads
         self._fence = run.fence
         self._seq = first_seq(run.fence)
@@ -43,7 +46,8 @@ class RunContext:
         self._timer: asyncio.TimerHandle | None = None
         self._other_events: list[Event] = []
         self._kept_pieces = 0
-        log.open(str(run.id), Teller(run.fence, self._tell_again, stop))
+        self._writes: set[asyncio.Future[None]] = set()
+        event_log.open(str(run.id), Teller(run.fence, self._tell_again, stop))
 
     @property
     def text(self) -> str:
@@ -98,6 +102,19 @@ class RunContext:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
+    def later(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """A write beside the run's own work, which nobody waits for before the run's end. A fault is only logged."""
+
+        async def write() -> None:
+            try:
+                await self.db(function, *args, **kwargs)
+            except DatabaseError as error:
+                log.error("A note about run %s was not stored: %s", self.run.id, type(error).__name__)
+
+        writing = asyncio.ensure_future(write())
+        self._writes.add(writing)
+        writing.add_done_callback(self._writes.discard)
+
     async def checkpoint(self, **values: Any) -> None:
         """Stores what a restart need not do again. Raises `LostRun`."""
         await self.db(lifecycle.checkpoint, self.run, **values)
@@ -109,6 +126,8 @@ class RunContext:
     async def end(self, state: str, write: Callable[[Run], dict[str, Any]], **details: Any) -> None:
         self._flush()
         self.is_ending = True
+        if self._writes:
+            await asyncio.wait(self._writes)
         ending = Ending(state=state, seq=self._seq + 1, text=self.text, usage=self.usage, **details)
         self.finished = await self.db(lifecycle.finish, self.run, ending, write)
         failpoint("after_finish")  # committed, but nobody was told

@@ -43,6 +43,16 @@ class Content(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FellBack(Event):
+    """`failed_model` could not answer, for the reason `code`; `model` does in its place. Both are `provider/model`."""
+
+    type: ClassVar[str] = "fallback"
+    failed_model: str
+    model: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reset(Event):
     """Forget the content shown so far."""
 
@@ -62,7 +72,7 @@ class ApprovalRequired(Event):
 
 @dataclass(frozen=True, slots=True)
 class UsageTold(Event):
-    """Tokens as the provider counted them; `cost_usd` is null where the price is not known."""
+    """Of all calls of the run, estimated where a provider did not count; `cost_usd` is null if a price is unknown."""
 
     type: ClassVar[str] = "usage"
     input_tokens: int

@@ -56,6 +56,8 @@ def test_it_shows_every_field_of_a_draft(alices: Client, draft: ProjectDraft) ->
             "description": "About Second",
             "is_manual_edit": False,
             "version_number": 2,
+            "model": "",
+            "prompt_version": None,
         },
     }
 
@@ -172,7 +174,13 @@ def placeholder(alice: User) -> tuple[ProjectDraft, Run]:
 
 def generate(draft: ProjectDraft, run: Run, title: str, base: int | None) -> DraftVersion:
     return services.store_generated(
-        draft=draft, run=run, title=title, description="D", base_version_id=base, user=draft.created_by_user
+        draft=draft,
+        run=run,
+        title=title,
+        description="D",
+        base_version_id=base,
+        user=draft.created_by_user,
+        author=services.Author("demo/demo-1", 3),
     )
 
 

@@ -22,3 +22,7 @@ class LLMProvider(Protocol):
         Raises an `LLMError`, and nothing else, when the answer cannot be had or ends before it is finished.
         """
         ...
+
+    async def aclose(self) -> None:
+        """Closes the connections that the running event loop has kept for further calls."""
+        ...

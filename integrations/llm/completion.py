@@ -1,12 +1,10 @@
 """A whole answer at once, for callers that show nothing while it is written."""
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from integrations.llm.base import LLMProvider
-from integrations.llm.events import Finished, StopReason, TextDelta, Usage
-from integrations.llm.messages import ChatRequest
-from integrations.llm.retry import stream_with_retry
+from integrations.llm.events import Finished, LLMEvent, StopReason, TextDelta, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +16,12 @@ class Completion:
     usage: Usage | None = None
 
 
-async def complete(provider: LLMProvider, request: ChatRequest) -> Completion:
-    """Drains the stream of `request`, retries included. Raises an `LLMError`; `request` offers no tools."""
+async def completion_of(answer: AsyncGenerator[LLMEvent, None]) -> Completion:
+    """Drains the events of an answer that calls no tools. Raises the `LLMError` that they raise."""
     text: list[str] = []
     usage: Usage | None = None
     stop_reason: StopReason = "stop"
-    async with aclosing(stream_with_retry(provider, request)) as events:
+    async with aclosing(answer) as events:
         async for event in events:
             match event:
                 case TextDelta(piece):

@@ -24,7 +24,7 @@ _WORD = re.compile(r"\S{1,24}\s*|\s+")
 
 ABOUT = (
     "I am the demo provider: no model key is configured, so no language model wrote this. "
-    "For real answers set `OPENAI_API_KEY` in the environment or in `.env`, and restart Draftloom."
+    "For real answers set a key, such as `OPENAI_API_KEY`, in the environment or in `.env`, and restart Draftloom."
 )
 OFFER = "I can still change the draft: try “add a section about risks” or “rename the draft to Apollo”."
 
@@ -42,6 +42,9 @@ class DemoProvider:
 
     def __init__(self, delay_ms: float = 15.0) -> None:
         self._delay = delay_ms / 1000
+
+    async def aclose(self) -> None:
+        """Has no connections."""
 
     async def prepare(self) -> None:
         """There is nothing to get ready."""

@@ -4,6 +4,7 @@
     ├── RateLimited            retryable; `retry_after` in seconds if the provider said so
     ├── ProviderUnavailable    retryable: overloaded, unreachable, timed out before the first byte
     ├── Interrupted            the stream ended, broke or fell silent before the model had finished
+    ├── EmptyAnswer            retryable: the model finished without having said anything
     ├── AuthenticationFailed   the key is missing, wrong, or may not use this model
     ├── ContextTooLong         more tokens than the model's window
     ├── UnknownModel           the provider has no such model
@@ -37,6 +38,11 @@ class ProviderUnavailable(LLMError):
 
 class Interrupted(LLMError):
     code = "provider_interrupted"
+    retryable = True
+
+
+class EmptyAnswer(LLMError):
+    code = "empty_output"
     retryable = True
 
 

@@ -8,7 +8,7 @@ from email.utils import formatdate
 
 import pytest
 
-from integrations.llm.completion import Completion, complete
+from integrations.llm.completion import Completion, completion_of
 from integrations.llm.errors import AuthenticationFailed, Interrupted, LLMError, ProviderUnavailable, RateLimited
 from integrations.llm.events import Finished, LLMEvent, TextDelta, Usage
 from integrations.llm.messages import ChatRequest, text_message
@@ -129,7 +129,7 @@ async def test_it_closes_the_connection_when_it_is_closed(fake, provider):
 
 async def test_it_completes_after_a_retry_and_without_a_count(fake, provider):
     fake.replies(refused(503, retry_after="0"), Reply((chunk(content="So"), finish("length"), DONE)))
-    assert await complete(provider, REQUEST) == Completion("So", "length")
+    assert await completion_of(stream_with_retry(provider, REQUEST)) == Completion("So", "length")
 
 
 @pytest.mark.parametrize(

@@ -1,34 +1,21 @@
-import threading
-from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.utils import timezone
 
 from accounts.models import User
 from config.exceptions import Invalid
 from llmconfig import services
-from llmconfig.models import DefaultModel, LLMModel, Prompt, PromptType
+from llmconfig.models import DefaultModel, LLMCall, LLMModel, Task
 
-CHAT, GENERATION = PromptType.CHAT, PromptType.GENERATION
+CHAT, GENERATION = Task.CHAT, Task.GENERATION
 
 
 @pytest.fixture
 def with_openai(settings: Any) -> None:
     settings.OPENAI_API_KEY = "k"
-
-
-@pytest.fixture
-def for_all_to_see(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """A database in which other threads see what the test writes; its prompts go again."""
-    with django_db_blocker.unblock():
-        yield
-        Prompt.objects.all().delete()
-        connection.close()
-
-
-def save(text: str, prompt_type: str = CHAT) -> Prompt:
-    return services.save_prompt(prompt_type=prompt_type, system_prompt=text, user=None)
 
 
 # ── Models ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -128,89 +115,145 @@ def test_it_lists_the_three_vendors_also_without_models(db: None) -> None:
     ]
 
 
-# ── Prompts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("provider", "name", "model_id"),
+    [
+        ("anthropic", "claude-sonnet-4", "claude-sonnet-4-20250514"),
+        ("anthropic", "claude-3.5-haiku", "claude-3-5-haiku-20241022"),
+        ("grok", "grok-4", "grok-4-0709"),
+    ],
+)
+def test_it_knows_the_short_names_of_models(db: None, provider: str, name: str, model_id: str) -> None:
+    model = services.find_model(provider=provider, model_id=name)
+    assert model is not None
+    assert model.model_id == model_id
 
 
-def test_the_built_in_prompt_of_a_chat_has_its_placeholders_and_its_tool() -> None:
-    text = services.built_in_prompt(CHAT)
-    expected = {"current_project_draft", "original_conversation_summary", "memories_context"}
-    assert services.placeholders(text) == expected
-    assert "`update_project_draft`" in text
+def test_an_id_comes_before_an_alias(db: None) -> None:
+    LLMModel.objects.filter(model_id="o1").update(aliases=["gpt-4o"])
+    model = services.find_model(provider="openai", model_id="gpt-4o")
+    assert model is not None
+    assert model.model_id == "gpt-4o"
 
 
-def test_the_built_in_prompt_of_a_generation_has_its_placeholder_and_its_elements() -> None:
-    text = services.built_in_prompt(GENERATION)
-    assert services.placeholders(text) == {"context"}
-    for tag in ("<title>", "</title>", "<description>", "</description>"):
-        assert text.count(tag) == 1
+# ── What fits a task ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_there_is_no_built_in_prompt_for_an_unknown_task() -> None:
-    with pytest.raises(ValueError, match="nonsense"):
-        services.built_in_prompt("nonsense")
+@pytest.mark.parametrize(
+    ("task", "model_id", "reason"),
+    [
+        (Task.CHAT, "gpt-4o", ""),
+        (Task.CHAT, "gpt-3.5-turbo", ""),
+        (Task.IMAGE_CAPTION, "o3-mini", "it takes no images"),
+        (Task.IMAGE_CAPTION, "gpt-4o", ""),
+        (Task.EMBEDDING, "gpt-4o", "it writes text"),
+        (Task.EMBEDDING, "text-embedding-3-small", ""),
+        (Task.KEYWORDS, "text-embedding-3-small", "it only turns text into vectors"),
+    ],
+)
+def test_it_says_why_a_model_does_not_fit_a_task(db: None, task: Task, model_id: str, reason: str) -> None:
+    model = LLMModel.objects.get(model_id=model_id)
+    told = services.why_unfit(prompt_type=task, model=model)
+    assert told == (f"{model.label} can't be used for “{task.label}”: {reason}." if reason else "")
 
 
-def test_it_fills_every_placeholder_it_knows() -> None:
-    assert services.fill("{{a}} and {{b}}, {{a}}; {{c}} {a}", {"a": "1", "b": "2"}) == "1 and 2, 1; {{c}} {a}"
+def test_the_chat_needs_a_model_with_tools_and_a_window_for_its_prompt(db: None) -> None:
+    model = LLMModel.objects.get(model_id="gpt-4o")
+    model.supports_tools = False
+    assert "it can't call tools" in services.why_unfit(prompt_type=Task.CHAT, model=model)
+    assert services.why_unfit(prompt_type=Task.GENERATION, model=model) == ""
+    model.supports_tools, model.context_window_tokens = True, 2_500
+    assert "its window is too small" in services.why_unfit(prompt_type=Task.CHAT, model=model)
 
 
-def test_inserted_text_brings_in_no_other_placeholder() -> None:
-    assert services.fill("{{a}}{{b}}", {"a": "{{b}}", "b": "{{a}}"}) == "{{b}}{{a}}"
+def test_a_model_that_does_not_fit_becomes_no_default(db: None, with_openai: None) -> None:
+    with pytest.raises(Invalid) as caught:
+        services.set_default_model(prompt_type=Task.IMAGE_CAPTION, provider="openai", model_id="o3-mini", user=None)
+    assert caught.value.code == "unfit_model"
+    assert not DefaultModel.objects.exists()
 
 
-def test_inserted_text_is_taken_as_it_is() -> None:
-    assert services.fill("{{a}}", {"a": r"\1 \g<0> $1 {{"}) == r"\1 \g<0> $1 {{"
+# ── Stand-ins ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_without_a_version_the_built_in_text_is_in_use(db: None) -> None:
-    assert services.active_prompt(prompt_type=CHAT) == (services.built_in_prompt(CHAT), 0)
+def names_of(chosen: str, task: Task = CHAT) -> list[str]:
+    model = services.choose_model(provider="openai", model_id=chosen)
+    return [str(candidate) for candidate in services.candidates(prompt_type=task, chosen=model)]
 
 
-def test_versions_are_numbered_by_task(alice: User) -> None:
-    assert [save("one").version, save("two").version] == [1, 2]
-    assert save("generate", GENERATION).version == 1
-    third = services.save_prompt(prompt_type=CHAT, system_prompt="three", user=alice, note="why")
-    assert (third.version, third.note, third.created_by_user) == (3, "why", alice)
-    assert services.active_prompt(prompt_type=CHAT) == ("three", 3)
-    assert Prompt.objects.filter(is_active=True).count() == 2
+def test_the_chosen_model_comes_first_and_then_its_stand_ins_in_their_order(db: None, with_openai: None) -> None:
+    services.set_default_model(
+        prompt_type=CHAT, provider="openai", model_id="gpt-4o", user=None,
+        fallbacks=["openai/gpt-4.1", "openai/gpt-4o", "demo/demo-1"],
+    )  # fmt: skip
+    assert names_of("gpt-4o") == ["openai/gpt-4o", "openai/gpt-4.1", "demo/demo-1"]
+    assert names_of("o3") == ["openai/o3", "openai/gpt-4.1", "openai/gpt-4o", "demo/demo-1"]
+    assert names_of("gpt-4o", GENERATION) == ["openai/gpt-4o"]
 
 
-def test_an_earlier_version_is_used_again_and_the_next_number_stays_the_next(db: None) -> None:
-    first, _ = save("one"), save("two")
-    services.activate_prompt(prompt=first)
-    assert services.active_prompt(prompt_type=CHAT) == ("one", 1)
-    assert save("three").version == 3
+def test_a_stand_in_that_cannot_be_used_any_more_is_passed_over(db: None, with_openai: None) -> None:
+    stand_ins = ["openai/gpt-4.1", "demo/demo-1"]
+    services.set_default_model(prompt_type=CHAT, provider="openai", model_id="gpt-4o", user=None, fallbacks=stand_ins)
+    LLMModel.objects.filter(model_id="gpt-4.1").update(is_active=False)
+    assert names_of("gpt-4o") == ["openai/gpt-4o", "demo/demo-1"]
 
 
-def test_it_goes_back_to_the_built_in_text_and_keeps_the_versions(db: None) -> None:
-    save("one")
-    save("generate", GENERATION)
-    services.revert_prompt(prompt_type=CHAT)
-    assert services.active_prompt(prompt_type=CHAT).version == 0
-    assert services.active_prompt(prompt_type=GENERATION) == ("generate", 1)
-    assert save("two").version == 2
+def test_another_default_keeps_the_stand_ins(db: None, with_openai: None) -> None:
+    services.set_default_model(
+        prompt_type=CHAT, provider="openai", model_id="gpt-4o", user=None, fallbacks=["demo/demo-1"]
+    )
+    services.set_default_model(prompt_type=CHAT, provider="openai", model_id="o3", user=None)
+    assert DefaultModel.objects.get().fallbacks == ["demo/demo-1"]
 
 
-@pytest.mark.parametrize("before", [0, 1])
-def test_versions_saved_at_once_get_different_numbers(for_all_to_see: None, before: int) -> None:
-    for _ in range(before):
-        save("before")
-    start, failures = threading.Barrier(4), []
+def test_a_stand_in_must_fit_the_task_too(db: None, with_openai: None) -> None:
+    with pytest.raises(Invalid) as caught:
+        services.set_default_model(
+            prompt_type=CHAT, provider="openai", model_id="gpt-4o", user=None, fallbacks=["openai/gpt-9"]
+        )
+    assert caught.value.code == "unsupported_model"
+    assert not DefaultModel.objects.exists()
 
-    def save_with_others() -> None:
-        start.wait(5)
-        try:
-            save("at once")
-        except Exception as error:  # noqa: BLE001 - told to the test, whatever it is
-            failures.append(error)
-        finally:
-            connection.close()
 
-    threads = [threading.Thread(target=save_with_others) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert failures == []
-    assert sorted(Prompt.objects.values_list("version", flat=True)) == list(range(1, before + 5))
-    assert services.active_prompt(prompt_type=CHAT).version == before + 4
+def test_it_goes_back_to_what_it_finds_by_itself(db: None, with_openai: None) -> None:
+    services.set_default_model(prompt_type=CHAT, provider="demo", model_id="demo-1", user=None)
+    services.clear_default_model(prompt_type=CHAT, user=None)
+    assert str(services.default_model(prompt_type=CHAT)) == "openai/gpt-4o"
+
+
+# ── Costs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("prices", "cost"),
+    [
+        (("2.5", "1.25", "10"), Decimal("0.00765")),  # 1,400 full, 600 cached, 340 written
+        (("2.5", None, "10"), Decimal("0.0084")),
+        ((None, "1.25", "10"), None),
+        (("2.5", "1.25", None), None),
+        (("0", None, "0"), Decimal(0)),
+    ],
+)
+def test_a_call_costs_what_its_tokens_cost_or_nobody_knows(
+    prices: tuple[str | None, ...], cost: Decimal | None
+) -> None:
+    names = ("input_price", "cached_input_price", "output_price")
+    model = LLMModel(**{name: price and Decimal(price) for name, price in zip(names, prices, strict=True)})
+    assert model.cost(input_tokens=2_000, cached_tokens=600, output_tokens=340) == cost
+
+
+def test_no_model_of_a_vendor_has_a_price_that_nobody_entered(db: None) -> None:
+    priced = LLMModel.objects.exclude(priced_on=None)
+    assert {str(model) for model in priced} == {"demo/demo-1", "offline/wordllama-256"}
+
+
+def test_a_call_whose_process_died_is_marked_as_lost(db: None) -> None:
+    now = timezone.now()
+    old, new = (LLMCall(task=CHAT, provider="demo", model_id="demo-1", created_at=now - age) for age in (
+        timedelta(minutes=16), timedelta(minutes=14),
+    ))  # fmt: skip
+    LLMCall.objects.bulk_create([old, new])
+    assert services.sweep_lost_calls() == 1
+    old.refresh_from_db()
+    new.refresh_from_db()
+    assert (old.outcome, new.outcome) == ("lost", "started")

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from config.tests.api_routes import check_refused
-from llmconfig.models import DefaultModel, LLMModel, PromptType
+from llmconfig.models import PROMPTED, DefaultModel, LLMModel, Task
 from llmconfig.services import set_default_model
 
 PROVIDERS = "/api/llm-defaults/providers"
@@ -105,15 +105,27 @@ def test_it_takes_two_queries(alices: Client) -> None:
     assert len(queries) <= 2
 
 
-@pytest.mark.parametrize("task", PromptType.values)
+@pytest.mark.parametrize("task", [task for task in PROMPTED if task != Task.IMAGE_CAPTION])
 def test_the_default_is_what_can_be_used_here(alices: Client, settings: Any, task: str) -> None:
     assert default(alices, task) == ("demo", "demo-1")
     settings.OPENAI_API_KEY = "k"
     assert default(alices, task) == ("openai", "gpt-4o")
 
 
+def test_embedding_works_offline_and_better_with_a_key(alices: Client, settings: Any) -> None:
+    assert default(alices, "embedding") == ("offline", "wordllama-256")
+    settings.OPENAI_API_KEY = "k"
+    assert default(alices, "embedding") == ("openai", "text-embedding-3-small")
+
+
+def test_there_is_no_default_for_what_no_model_here_can_do(alices: Client, settings: Any) -> None:
+    assert alices.get("/api/llm-defaults/image_caption").json() == {"current_default": None}
+    settings.OPENAI_API_KEY = "k"
+    assert default(alices, "image_caption") == ("openai", "gpt-4o")
+
+
 def test_the_default_is_what_operators_chose_for_that_task(alice: User, alices: Client, with_openai: None) -> None:
-    set_default_model(prompt_type=PromptType.CHAT, provider="openai", model_id="gpt-5", user=alice)
+    set_default_model(prompt_type=Task.CHAT, provider="openai", model_id="gpt-5", user=alice)
     assert default(alices, "project_draft_chat") == ("openai", "gpt-5")
     assert default(alices, "project_draft_generation") == ("openai", "gpt-4o")
 
@@ -135,3 +147,51 @@ def test_it_is_the_same_with_a_slash_and_never_from_a_cache(alices: Client, path
     assert bare.content == slashed.content
     assert slashed.status_code == 200
     assert slashed["Cache-Control"] == "no-cache"
+
+
+# ── Choosing a default ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def put(client: Client, provider: str, model: str, task: str = "project_draft_chat") -> Any:
+    body = {"llm_provider": provider, "llm_model": model}
+    return client.put(f"/api/llm-defaults/{task}", body, "application/json")
+
+
+def test_an_operator_chooses_the_default_of_a_task(olivias: Client, with_openai: None) -> None:
+    answer = put(olivias, "openai", "gpt-5")
+    assert answer.json() == {
+        "message": "Draft chat now uses gpt-5.",
+        "updated_default": {"llm_provider": "openai", "llm_model": "gpt-5"},
+    }
+    assert default(olivias) == ("openai", "gpt-5")
+
+
+@pytest.mark.parametrize(
+    ("task", "provider", "model", "status", "code", "error"),
+    [
+        ("nothing", "openai", "gpt-5", 400, "invalid_prompt_type", "Invalid prompt type"),
+        ("project_draft_chat", "nobody", "gpt-5", 400, "unsupported_provider", "Unsupported provider"),
+        ("project_draft_chat", "openai", "gpt-9", 400, "unsupported_model", "Unsupported model"),
+        (
+            "project_draft_chat",
+            "anthropic",
+            "claude-sonnet-4",
+            422,
+            "provider_not_configured",
+            "The provider anthropic",
+        ),
+        ("image_caption", "openai", "o3-mini", 422, "unfit_model", "o3 Mini can't be used"),
+    ],
+)
+def test_it_refuses_what_cannot_be_the_default(
+    olivias: Client, with_openai: None, task: str, provider: str, model: str, status: int, code: str, error: str
+) -> None:
+    document = check_refused(put(olivias, provider, model, task), status)
+    assert document["code"] == code
+    assert document["error"].startswith(error)
+    assert not DefaultModel.objects.exists()
+
+
+def test_an_alias_is_stored_as_the_model_it_stands_for(olivias: Client, settings: Any) -> None:
+    settings.XAI_API_KEY = "k"
+    assert put(olivias, "grok", "grok-4").json()["updated_default"]["llm_model"] == "grok-4-0709"
