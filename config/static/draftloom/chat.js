@@ -48,7 +48,7 @@ export class Chat {
     const ended = ENDED[message.run?.state];
     if (ended && !isMine) bubble.append(this.unfinished(`${ended} `, isLast));
     if (ended && isMine && isLast) bubble.append(this.unfinished("There was no answer. ", isLast));
-    if (message.model) bubble.append(h("p", { className: "model", textContent: `by ${message.model}` }));
+    if (message.model) bubble.append(h("p", { className: "model", textContent: madeBy(message) }));
     return bubble;
   }
 
@@ -179,11 +179,23 @@ class LiveAnswer {
     if (event.type === "content") this.text += event.content;
     if (event.type === "reasoning") this.thoughts += event.content;
     if (event.type === "tool_call" && event.status !== "started") this.deeds.append(deed(event));
+    if (event.type === "fallback") this.deeds.append(h("li", { className: "note", textContent: stoodIn(event) }));
     if (event.type === "status") this.status = inWords(event) ?? this.status;
     if (event.type === "content") this.status = "Writing the answer…";
     this.paint();
   }
 }
+
+const stoodIn = ({ failed_model, model }) => `${failed_model} could not answer, so ${model} does.`;
+
+/** Which model wrote a message, what stood in for what, and what it cost. */
+function madeBy({ model, fallback_from, usage }) {
+  const instead = fallback_from ? `, as ${fallback_from} could not answer` : "";
+  const cost = usage?.cost_usd ? ` · ${dollars(usage.cost_usd)}` : "";
+  return `by ${model}${instead}${cost}`;
+}
+
+const dollars = (amount) => `$${amount < 0.01 ? amount.toPrecision(1) : amount.toFixed(2)}`;
 
 function deed({ name, status, detail }) {
   const known = name === "update_project_draft" && status === "succeeded";
