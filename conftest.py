@@ -71,6 +71,15 @@ def stack(_processes: Any, django_db_blocker: Any) -> Iterator[Any]:
         empty_database()
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, headless: see `config.tests.browser`."""
+    from config.tests.browser import launched
+
+    with launched() as browser:
+        yield browser
+
+
 def _database_answers() -> bool:
     try:
         connection.ensure_connection()

@@ -1,30 +1,83 @@
 """CPU per event of a provider's streams: `python -m bench.provider_events [--streams N] [--events N] [--pause-ms X]`.
 
-A child process sends the answers, every event in a write of its own as a model does; this process reads them through
-`OpenAIProvider`, and once more with the bare HTTP client. Printed is this process's CPU time, median of the rounds.
+A child process sends the answers in each vendor's wire, every event in a write of its own as a model does; this process
+reads them through the provider, and once more with the bare HTTP client below it. Printed is this process's CPU time,
+median of the rounds.
 """
 
 import argparse
 import asyncio
+import json
 import multiprocessing
 import statistics
 import time
 from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
 
-import httpx2
+import aiohttp
 
+from integrations.llm.anthropic import AnthropicProvider
 from integrations.llm.events import TextDelta
 from integrations.llm.messages import ChatRequest, text_message
 from integrations.llm.openai import OpenAIProvider
+from integrations.llm.sdk_provider import SDKProvider
 
-REQUEST = ChatRequest("gpt-4o", (text_message("user", "Go on"),))
-EVENT = (
-    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o","system_fingerprint":"fp",'
-    b'"choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
-)
-END = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Case(NamedTuple):
+    """A wire: who reads it, the event with a word as the vendor writes it, and the end of an answer."""
+
+    provider: type[SDKProvider]
+    path: str
+    options: dict[str, Any]
+    event: bytes
+    end: bytes
+
+
+def _data(document: dict[str, Any], name: str = "") -> bytes:
+    line = f"data: {json.dumps(document, separators=(',', ':'))}\n\n"
+    return (f"event: {name}\n{line}" if name else line).encode()
+
+
+def _typed(name: str, **members: Any) -> bytes:
+    return _data({"type": name, **members}, name)
+
+
+def _chunk(delta: dict[str, str], reason: str | None) -> bytes:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "system_fingerprint": ""}
+    return _data({**head, "choices": [choice], "usage": None})
+
+
+CASES = {
+    "openai chat": Case(
+        OpenAIProvider,
+        "/chat/completions",
+        {},
+        _chunk({"content": " word"}, None),
+        _chunk({}, "stop") + b"data: [DONE]\n\n",
+    ),
+    "openai responses": Case(
+        OpenAIProvider,
+        "/responses",
+        {"api_flavour": "responses"},
+        _typed(
+            "response.output_text.delta",
+            **{"item_id": "msg_1", "output_index": 0, "content_index": 0, "delta": " word", "logprobs": []},
+            sequence_number=9,
+        ),
+        _typed("response.completed", response={"status": "completed"}),
+    ),
+    "anthropic": Case(
+        AnthropicProvider,
+        "/v1/messages",
+        {},
+        _typed("content_block_delta", index=0, delta={"type": "text_delta", "text": " word"}),
+        _typed("message_delta", delta={"stop_reason": "end_turn"}, usage={}) + _typed("message_stop"),
+    ),
+}
 
 
 def _framed(data: bytes) -> bytes:
@@ -34,14 +87,15 @@ def _framed(data: bytes) -> bytes:
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, events: int, pause: float) -> None:
     """One connection, any number of requests."""
     while head := await reader.readuntil(b"\r\n\r\n"):
+        case = next(case for case in CASES.values() if f" {case.path} ".encode() in head)
         length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
         await reader.readexactly(int(length.partition(b":")[2]))
         writer.write(HEAD)
         for _ in range(events):
-            writer.write(_framed(EVENT))
+            writer.write(_framed(case.event))
             await writer.drain()
             await asyncio.sleep(pause)
-        writer.write(_framed(END) + _framed(b""))
+        writer.write(_framed(case.end) + _framed(b""))
 
 
 def _serve(pipe: Connection, events: int, pause: float) -> None:
@@ -59,14 +113,14 @@ def _serve(pipe: Connection, events: int, pause: float) -> None:
     asyncio.run(run())
 
 
-async def _read(provider: OpenAIProvider) -> int:
-    return sum([isinstance(event, TextDelta) async for event in provider.stream(REQUEST)])
+async def _read(provider: SDKProvider, request: ChatRequest) -> int:
+    return sum([isinstance(event, TextDelta) async for event in provider.stream(request)])
 
 
-async def _receive(client: httpx2.AsyncClient, url: str) -> int:
+async def _receive(client: aiohttp.ClientSession, url: str) -> int:
     """The same bytes, not decoded: what the HTTP client and the event loop cost by themselves."""
-    async with client.stream("POST", url, json={}) as response:
-        return sum([chunk.count(b"data: {") async for chunk in response.aiter_bytes()]) - 1
+    async with client.post(url, json={}) as response:
+        return sum([chunk.count(b" word") async for chunk in response.content.iter_any()])
 
 
 async def _cost(ask: Callable[[], Awaitable[int]], given: argparse.Namespace) -> float:
@@ -81,15 +135,20 @@ async def _cost(ask: Callable[[], Awaitable[int]], given: argparse.Namespace) ->
     return statistics.median(figures[1:])  # the first round imports and connects
 
 
-async def _measure(port: int, given: argparse.Namespace) -> None:
-    url = f"http://127.0.0.1:{port}/v1"
-    provider = OpenAIProvider("openai", "sk-bench", url)
-    async with httpx2.AsyncClient(timeout=60) as client:
-        floor = await _cost(lambda: _receive(client, url), given)
-        whole = await _cost(lambda: _read(provider), given)
+async def _measure(url: str, name: str, case: Case, given: argparse.Namespace) -> None:
+    provider = case.provider(name, "sk-bench", url)
+    request = ChatRequest("m", (text_message("user", "Go on"),), options=case.options)
+    whole = await _cost(lambda: _read(provider, request), given)
     await provider.aclose()
-    print(f"{given.streams} streams, {given.events} events each, every {given.pause_ms} ms:")
-    print(f"{whole:.1f} µs/event; {floor:.1f} for the bare HTTP client and the event loop")
+    async with aiohttp.ClientSession() as client:
+        floor = await _cost(lambda: _receive(client, url + case.path), given)
+    print(f"{name}: {whole:.1f} µs/event; {floor:.1f} for the bare HTTP client and the event loop", flush=True)
+
+
+async def _measure_all(port: int, given: argparse.Namespace) -> None:
+    print(f"{given.streams} streams, {given.events} events each, every {given.pause_ms} ms:", flush=True)
+    for name, case in CASES.items():
+        await _measure(f"http://127.0.0.1:{port}", name, case, given)
 
 
 def main() -> None:
@@ -103,7 +162,7 @@ def main() -> None:
     server = multiprocessing.Process(target=_serve, args=(theirs, given.events, given.pause_ms / 1000), daemon=True)
     server.start()
     try:
-        asyncio.run(_measure(ours.recv(), given))
+        asyncio.run(_measure_all(ours.recv(), given))
     finally:
         server.terminate()
         server.join()

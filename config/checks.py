@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from integrations.llm import registry
+
 SHORTEST_SECRET = 50
 
 
@@ -33,6 +35,7 @@ def secret_is_long(**_: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def some_model_answers(**_: Any) -> list[CheckMessage]:
-    if settings.OPENAI_API_KEY:
+    if registry.configured() != (registry.DEMO,):
         return []
-    return [Warning("No language model is configured: the demo answers.", "Set OPENAI_API_KEY.", id="config.W001")]
+    hint = f"Set one of {', '.join(vendor.key_setting for vendor in registry.VENDORS.values())}."
+    return [Warning("No language model is configured: the demo answers.", hint, id="config.W001")]

@@ -59,6 +59,13 @@ VARIABLES: dict[str, Variable] = {
     ),
     "OPENAI_API_KEY": Variable("", "switches OpenAI on"),
     "OPENAI_BASE_URL": Variable("https://api.openai.com/v1", "OpenAI's address, or that of a compatible server"),
+    "ANTHROPIC_API_KEY": Variable("", "switches Anthropic on"),
+    "ANTHROPIC_BASE_URL": Variable("https://api.anthropic.com", "Anthropic's address"),
+    "XAI_API_KEY": Variable("", "switches Grok on"),
+    "XAI_BASE_URL": Variable("https://api.x.ai/v1", "xAI's address"),
+    "OPENAI_COMPATIBLE_SERVERS": Variable(
+        "", "`name=url,…`: further servers that speak OpenAI's Chat Completions, each with its key in `<NAME>_API_KEY`"
+    ),
     "IMPORT_FETCH_OVERRIDES": Variable("", "local mode only: `host=url,…` fetches share links of a host elsewhere"),
     "API_TITLE": Variable("Draftloom API", "the name in `GET /` and in the API's documentation"),
     "PROJECT_DRAFT_MAX_COMPLETION_TOKENS": Variable("2048", "cap on the visible text of one answer"),
@@ -81,6 +88,17 @@ VARIABLES: dict[str, Variable] = {
         "", "local mode only: `name=chance,…` kills the process at that point with that chance; see `bench/README.md`"
     ),
 }
+
+PROVIDER_NAME = re.compile(r"[a-z][a-z0-9-]{0,38}")
+BUILT_IN_PROVIDERS = {"openai", "anthropic", "grok", "xai", "demo"}
+
+
+class Server(NamedTuple):
+    """A server that speaks OpenAI's Chat Completions; `key` is empty if it needs none."""
+
+    address: str
+    key: str
+
 
 _env = environ.Env()
 
@@ -146,6 +164,22 @@ def words(name: str) -> list[str]:
 def pairs(name: str) -> dict[str, str]:
     """`a=b,c=d` as a dictionary."""
     return {key.strip(): value.strip() for key, _, value in (word.partition("=") for word in words(name))}
+
+
+def servers(name: str) -> dict[str, Server]:
+    """`a=http://…,b=https://…` as servers, each with its key in `A_API_KEY`, `B_API_KEY`."""
+    return {key: _server(name, key, address) for key, address in pairs(name).items()}
+
+
+def _server(name: str, key: str, address: str) -> Server:
+    if not PROVIDER_NAME.fullmatch(key) or key in BUILT_IN_PROVIDERS:
+        raise ImproperlyConfigured(
+            f"{name} must name its servers in small letters, digits and hyphens, and not like a provider that is "
+            f"built in ({', '.join(sorted(BUILT_IN_PROVIDERS))}): {key!r} can't be used."
+        )
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", address):
+        raise ImproperlyConfigured(f"{name} must give {key} an address like https://models.example.org/v1.")
+    return Server(address, os.environ.get(f"{key.upper().replace('-', '_')}_API_KEY", "").strip())
 
 
 def chances(name: str) -> dict[str, float]:

@@ -123,6 +123,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": timedelta(hours=1)},
     "expire-approvals": {"task": "chat.tasks.expire_approvals", "schedule": timedelta(minutes=10)},
+    "sweep-lost-calls": {"task": "llmconfig.tasks.sweep_lost_calls", "schedule": timedelta(minutes=15)},
     "trim-runs": {"task": "conversations.tasks.trim_runs", "schedule": timedelta(days=1)},
 }
 
@@ -221,6 +222,9 @@ SPECTACULAR_SETTINGS = {
 
 # ── Language models, imports and runs ─────────────────────────────────────────────────────────────────────────────────
 OPENAI_API_KEY, OPENAI_BASE_URL = env.text("OPENAI_API_KEY"), env.text("OPENAI_BASE_URL")
+ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL = env.text("ANTHROPIC_API_KEY"), env.text("ANTHROPIC_BASE_URL")
+XAI_API_KEY, XAI_BASE_URL = env.text("XAI_API_KEY"), env.text("XAI_BASE_URL")
+OPENAI_COMPATIBLE_SERVERS = env.servers("OPENAI_COMPATIBLE_SERVERS")
 MAX_COMPLETION_TOKENS = env.integer("PROJECT_DRAFT_MAX_COMPLETION_TOKENS", least=1)
 IMPORT_FETCH_OVERRIDES = env.pairs("IMPORT_FETCH_OVERRIDES")
 RUN_LEASE_SECONDS = env.integer("RUN_LEASE_SECONDS", least=2)

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from copy import copy
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import connections
 
 from config.exceptions import Invalid
@@ -74,8 +75,8 @@ async def _one_model(
 
 
 def request_to(model: LLMModel, messages: Sequence[Message], *, max_output_tokens: int | None = None) -> ChatRequest:
-    """A request without tools. A model whose thinking counts as output gets its own cap, if that is larger."""
-    cap = max(max_output_tokens or model.output_cap, model.output_cap_tokens or 0)
+    """A request without tools; `max_output_tokens` caps the visible text, by the setting if it is None."""
+    cap = max_output_tokens or settings.MAX_COMPLETION_TOKENS
     return ChatRequest(model.model_id, tuple(messages), max_output_tokens=cap, options=model.wire_options)
 
 

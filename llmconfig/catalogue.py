@@ -40,6 +40,14 @@ REASONING_MODELS = frozenset({"gpt-5", "gpt-5-nano", "gpt-5-mini", "o1", "o1-pro
 RESPONSES_MODELS = REASONING_MODELS
 """Those asked through the Responses API (contract.md 4.3; what it asks either way there, is asked one way here)."""
 
+THINKING: tuple[tuple[str, str], ...] = (
+    *(("openai", model_id) for model_id in sorted(REASONING_MODELS)),
+    ("grok", "grok-4-0709"),
+    ("grok", "grok-3-mini"),
+    ("grok", "grok-code-fast-1"),
+)
+"""Those whose thinking counts as output."""
+
 REASONING_OUTPUT_TOKENS = 16_384
 """What an answer may have of a model whose thinking counts as output: ours, many times the visible cap."""
 

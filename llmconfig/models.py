@@ -45,9 +45,9 @@ class LLMModel(models.Model):
         EMBEDDING = "embedding", "turns text into vectors"
 
     class Flavour(models.TextChoices):
-        """Which of a provider's APIs the model is asked through; empty for the provider's only one."""
+        """Which of OpenAI's APIs the model is asked through; empty for the usual one, or a provider's only one."""
 
-        CHAT_COMPLETIONS = "chat_completions", "Chat Completions"
+        CHAT = "chat", "Chat Completions"
         RESPONSES = "responses", "Responses"
 
     provider = models.CharField(max_length=40)
@@ -77,6 +77,7 @@ class LLMModel(models.Model):
 
     class Meta:
         db_table = "llm_models"
+        verbose_name = "model"
         ordering = ["provider", "position", "id"]
         constraints = [
             models.UniqueConstraint(fields=["provider", "model_id"], name="llm_models_provider_model_key"),
@@ -106,8 +107,8 @@ class LLMModel(models.Model):
     @property
     def wire_options(self) -> dict[str, Any]:
         """What the provider's code is told about how to ask."""
-        flavour = {"api_flavour": self.api_flavour} if self.api_flavour else {}
-        return {**self.options, **flavour}
+        columns = {"api_flavour": self.api_flavour, "output_cap": self.output_cap_tokens}
+        return {**self.options, **{name: value for name, value in columns.items() if value}}
 
     def cost(self, *, input_tokens: int, output_tokens: int, cached_tokens: int) -> Decimal | None:
         """US dollars at today's prices; None if one that is needed is unknown. `cached_tokens` are among the input."""

@@ -177,6 +177,29 @@ def test_it_reads_lists_and_pairs(monkeypatch: pytest.MonkeyPatch):
     assert env.words("CORS_ORIGINS") == [] and env.pairs("CORS_ORIGINS") == {}
 
 
+def test_it_reads_servers_with_their_keys(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_COMPATIBLE_SERVERS", "local-vllm=http://127.0.0.1:8000/v1, ollama = https://o.example")
+    monkeypatch.setenv("LOCAL_VLLM_API_KEY", " sk-local ")
+    assert env.servers("OPENAI_COMPATIBLE_SERVERS") == {
+        "local-vllm": env.Server("http://127.0.0.1:8000/v1", "sk-local"),
+        "ollama": env.Server("https://o.example", ""),
+    }
+
+
+@pytest.mark.parametrize("name", ["openai", "grok", "demo", "xai", "Ollama", "9to5", "a_b", "a" * 40, ""])
+def test_it_refuses_a_server_whose_name_is_taken_or_unusable(monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.setenv("OPENAI_COMPATIBLE_SERVERS", f"{name}=http://127.0.0.1:8000/v1")
+    with pytest.raises(ImproperlyConfigured, match=f"'{name}' can't be used"):
+        env.servers("OPENAI_COMPATIBLE_SERVERS")
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1:8000", "ftp://a.example", "http://", "http:///v1", "https://a b"])
+def test_it_refuses_a_server_without_an_address(monkeypatch: pytest.MonkeyPatch, address: str):
+    monkeypatch.setenv("OPENAI_COMPATIBLE_SERVERS", f"ollama={address}")
+    with pytest.raises(ImproperlyConfigured, match="must give ollama an address like https://"):
+        env.servers("OPENAI_COMPATIBLE_SERVERS")
+
+
 def test_it_uses_the_embedded_database_when_no_other_is_named(tmp_path: Path):
     assert env.uses_embedded_postgres()
     assert env.database(tmp_path)["HOST"] == str(env.socket_dir(tmp_path))

@@ -37,7 +37,7 @@ _TARGET = re.compile(
 
 NOTE = (
     "_This is a demo draft: no model key is configured, so Draftloom put it together from the conversation by fixed "
-    "rules. Set `OPENAI_API_KEY` to have a model write it._"
+    "rules. Set a key, such as `OPENAI_API_KEY`, to have a model write it._"
 )
 UNLISTED_STEPS = [
     "Check this draft against the conversation",

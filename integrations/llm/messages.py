@@ -1,5 +1,6 @@
 """What is sent to a language model: messages made of typed parts. Pure values, free of any vendor."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -48,6 +49,14 @@ class FilePart:
     def is_image(self) -> bool:
         return self.media_type.startswith("image/")
 
+    @property
+    def base64(self) -> str:
+        return b64encode(self.data).decode()
+
+    @property
+    def data_url(self) -> str:
+        return f"data:{self.media_type};base64,{self.base64}"
+
 
 Part = TextPart | FilePart | ToolCallPart | ToolResultPart
 
@@ -79,8 +88,8 @@ class ToolSpec:
 class ChatRequest:
     """One call of a model. `model` is the provider's own id; `max_output_tokens` caps the visible text.
 
-    `options` carries what a model's row says about its wire (such as `api_flavour`), so that a provider never
-    looks at a model's name.
+    `options` carries what a model's row says about its wire, so that a provider never looks at a model's name:
+    `api_flavour`, `max_tokens_field`, `output_cap` and `extra_body`, see `docs/integrations.md`.
     """
 
     model: str
@@ -88,3 +97,8 @@ class ChatRequest:
     tools: tuple[ToolSpec, ...] = ()
     max_output_tokens: int = 2048
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def output_cap(self) -> int:
+        """Tokens that the model may write, unseen thoughts included: more than the visible text if its row allows."""
+        return max(self.max_output_tokens, int(self.options.get("output_cap", 0)))

@@ -7,41 +7,56 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from integrations.llm.anthropic import AnthropicProvider
 from integrations.llm.base import LLMProvider
 from integrations.llm.demo import DemoProvider
 from integrations.llm.errors import LLMError, NotConfigured
 from integrations.llm.openai import OpenAIProvider
 
+Make = Callable[[str, str, str], LLMProvider]
+"""Makes a provider out of its name, its key and its address."""
+
 
 class Vendor(NamedTuple):
-    """How to make a provider: `make(name, key, address)`, with the values of the two settings."""
+    """How to make a vendor's provider, and the two settings with its key and its address."""
 
-    make: Callable[[str, str, str], LLMProvider]
+    make: Make
     key_setting: str
     address_setting: str
 
 
+class Access(NamedTuple):
+    """What it takes to ask one provider."""
+
+    make: Make
+    key: str
+    address: str
+
+
 VENDORS: dict[str, Vendor] = {
     "openai": Vendor(OpenAIProvider, "OPENAI_API_KEY", "OPENAI_BASE_URL"),
+    "anthropic": Vendor(AnthropicProvider, "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+    "grok": Vendor(OpenAIProvider, "XAI_API_KEY", "XAI_BASE_URL"),
 }
 DEMO = "demo"
+NO_KEY = "none"
+"""Sent to a compatible server that needs no key, since the client insists on one."""
 
 
 def provider(name: str) -> LLMProvider:
     """The provider called `name`, the same one each time while its settings stay. Raises `NotConfigured`."""
     if name == DEMO:
         return _demo()
-    vendor = VENDORS.get(name)
-    if vendor is None:
-        raise NotConfigured("This installation knows no provider of that name.")
-    if not getattr(settings, vendor.key_setting):
+    if access := _accesses().get(name):
+        return _made(name, access)
+    if vendor := VENDORS.get(name):
         raise NotConfigured(f"{name} is switched off: {vendor.key_setting} is not set.")
-    return _made(name, getattr(settings, vendor.key_setting), getattr(settings, vendor.address_setting))
+    raise NotConfigured("This installation knows no provider of that name.")
 
 
 def configured() -> tuple[str, ...]:
     """Names of the providers that can be asked, in the order of preference; the demo is always there, last."""
-    return (*(name for name, vendor in VENDORS.items() if getattr(settings, vendor.key_setting)), DEMO)
+    return (*_accesses(), DEMO)
 
 
 async def prepare() -> None:
@@ -51,9 +66,20 @@ async def prepare() -> None:
             await provider(name).prepare()
 
 
-@lru_cache(maxsize=16)
-def _made(name: str, key: str, address: str) -> LLMProvider:
-    return VENDORS[name].make(name, key, address)
+def _accesses() -> dict[str, Access]:
+    """The vendors with a key, then the servers that speak OpenAI's Chat Completions."""
+    vendors = {
+        name: Access(vendor.make, key, getattr(settings, vendor.address_setting))
+        for name, vendor in VENDORS.items()
+        if (key := getattr(settings, vendor.key_setting))
+    }
+    servers = settings.OPENAI_COMPATIBLE_SERVERS
+    return vendors | {name: Access(OpenAIProvider, key or NO_KEY, address) for name, (address, key) in servers.items()}
+
+
+@lru_cache(maxsize=64)
+def _made(name: str, access: Access) -> LLMProvider:
+    return access.make(name, access.key, access.address)
 
 
 @lru_cache(maxsize=1)

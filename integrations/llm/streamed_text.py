@@ -20,7 +20,7 @@ class StreamedText:
         text, self._held = self._held + piece, ""
         if "\ud800" <= text[-1:] <= "\udbff":
             text, self._held = text[:-1], text[-1]
-        return clean_text(_join_pairs(text))
+        return clean_text(join_pairs(text))
 
     def end(self) -> str:
         """What was held back for a second half that never came."""
@@ -28,5 +28,6 @@ class StreamedText:
         return clean_text(held)
 
 
-def _join_pairs(text: str) -> str:
+def join_pairs(text: str) -> str:
+    """`text` with the two halves of a surrogate pair as the one character that they are."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

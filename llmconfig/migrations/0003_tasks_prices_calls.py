@@ -15,6 +15,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name='llmmodel',
+            options={'ordering': ['provider', 'position', 'id'], 'verbose_name': 'model'},
+        ),
         migrations.CreateModel(
             name='LLMCall',
             fields=[
@@ -56,7 +60,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='llmmodel',
             name='api_flavour',
-            field=models.CharField(blank=True, choices=[('chat_completions', 'Chat Completions'), ('responses', 'Responses')], max_length=20, verbose_name='API'),
+            field=models.CharField(blank=True, choices=[('chat', 'Chat Completions'), ('responses', 'Responses')], max_length=20, verbose_name='API'),
         ),
         migrations.AddField(
             model_name='llmmodel',

@@ -2,7 +2,7 @@ from datetime import date
 
 from django.db import migrations
 
-from llmconfig.catalogue import ALIASES, EMBEDDERS, FREE, REASONING_OUTPUT_TOKENS, RESPONSES_MODELS
+from llmconfig.catalogue import ALIASES, EMBEDDERS, FREE, REASONING_OUTPUT_TOKENS, RESPONSES_MODELS, THINKING
 
 ENTERED = date(2026, 11, 22)
 
@@ -27,9 +27,9 @@ def detail(apps, schema_editor):
         model.objects.filter(provider=provider, model_id=model_id).update(
             input_price=0, output_price=0, priced_on=ENTERED
         )
-    model.objects.filter(provider="openai", model_id__in=RESPONSES_MODELS).update(
-        api_flavour="responses", output_cap_tokens=REASONING_OUTPUT_TOKENS
-    )
+    model.objects.filter(provider="openai", model_id__in=RESPONSES_MODELS).update(api_flavour="responses")
+    for provider, model_id in THINKING:
+        model.objects.filter(provider=provider, model_id=model_id).update(output_cap_tokens=REASONING_OUTPUT_TOKENS)
 
 
 class Migration(migrations.Migration):

@@ -199,10 +199,10 @@ def test_a_request_that_a_model_cannot_hold_is_told_as_such(asked: Outside) -> N
 def test_a_model_that_thinks_gets_its_own_cap(settings: Any) -> None:
     model = models("o3")[0]
     model.output_cap_tokens = 16_384
-    assert request_to(model, [], max_output_tokens=600).max_output_tokens == 16_384
+    assert request_to(model, [], max_output_tokens=600).output_cap == 16_384
     model.output_cap_tokens = None
-    assert request_to(model, [], max_output_tokens=600).max_output_tokens == 600
-    assert request_to(model, []).max_output_tokens == settings.MAX_COMPLETION_TOKENS
+    assert request_to(model, [], max_output_tokens=600).output_cap == 600
+    assert request_to(model, []).output_cap == settings.MAX_COMPLETION_TOKENS
 
 
 def test_pictures_are_not_among_the_estimated_tokens() -> None:

@@ -22,6 +22,7 @@ from config.embedded.locks import open_lock, try_exclusive
 from config.exceptions import Unavailable
 from config.local import die_with_parent
 from config.supervisor import Supervisor, commands
+from integrations.llm import registry
 
 MANAGE = [sys.executable, "manage.py"]
 GUARDIAN_POLL_SECONDS = 0.5
@@ -185,8 +186,8 @@ def _greeting(link: str) -> str:
         f"  Sign in with       {link}?next=/" if link else "  Sign in with       a link that the next command prints",
         f"  Another link       {_where()}.venv/bin/python manage.py login_link you@example.org --operator",
     ]
-    if not env.is_set("OPENAI_API_KEY"):
-        lines.append("  No OPENAI_API_KEY is set, so the demo model answers.")
+    if registry.configured() == (registry.DEMO,):
+        lines.append("  No model's key is set, so the demo model answers.")
     return "\n".join([*lines, "  Ctrl-C stops it.", "", ""])
 
 
