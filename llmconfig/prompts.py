@@ -39,7 +39,7 @@ class PlaceholderWarning(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of one or both of two texts. `kind` is `equal`, `added` or `removed`; numbers count from 1 in each text."""
+    """A line of one or both of two texts. `kind` is `equal`, `added` or `removed`; in each text numbers start at 1."""
 
     kind: str
     old_number: int | None

@@ -129,7 +129,7 @@ def set_default_model(
     chosen: dict[str, Any] = {"llm_provider": model.provider, "llm_model": model.model_id}
     if fallbacks is not None:
         chosen["fallbacks"] = [str(_fitting(prompt_type, *name.partition("/")[::2])) for name in fallbacks]
-        _require_different([str(model), *chosen["fallbacks"]])
+        _require_different(chosen["fallbacks"])
     before = DefaultModel.objects.filter(prompt_type=prompt_type).values(*chosen).first()
     row, _ = DefaultModel.objects.update_or_create(
         prompt_type=prompt_type, defaults={**chosen, "created_by_user": user}
@@ -187,7 +187,7 @@ def _able(task: Task) -> list[LLMModel]:
 def _require_different(names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise Invalid(f"{name} is chosen twice. Name each model once.", code="repeated_model", field="fallbacks")
+            raise Invalid(f"{name} stands in twice. Name each model once.", code="repeated_model", field="fallbacks")
 
 
 def _tokens_needed(task: Task) -> int:

@@ -68,18 +68,10 @@ def calls_of(conversation_id: int) -> QuerySet[LLMCall]:
 
 def by_day_and_model(calls: QuerySet[LLMCall], most: int) -> list[DayOfModel]:
     """The latest `most` pairs of a day and a model, the dearest of a day first. Reads all of `calls`, too."""
-    rows = (
-        calls.order_by()
-        .annotate(day=TruncDate("created_at"))
-        .values_list("day", "provider", "model_id")
-        .annotate(
-            calls=Count("pk"),
-            cost_usd=Coalesce(Sum("cost_usd"), Decimal(0)),
-            cost_unknown=Count("pk", COST_UNKNOWN),
-        )
-        .order_by("-day", "-cost_usd", "provider", "model_id")
-    )
-    return [DayOfModel(*row) for row in rows[:most]]
+    sums = {name: _TOTALS[name] for name in ("cost_unknown", "calls", "cost_usd")}
+    days = calls.order_by().annotate(day=TruncDate("created_at")).values("day", "provider", "model_id")
+    rows = days.annotate(**sums).order_by("-day", "-cost_usd", "provider", "model_id")
+    return [DayOfModel(**row) for row in rows[:most]]
 
 
 def of_run_or_conversation(calls: QuerySet[LLMCall], word: str) -> QuerySet[LLMCall]:

@@ -1,14 +1,11 @@
 """The page at `/`, used in a real browser."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connections
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from config.tests.stack import chat_path, said
 
@@ -16,26 +13,7 @@ CHAT = "User: I want to build a bird feeder.\n\nAssistant: Good. Steps:\n\n- buy
 ANSWER = "".join(f"w{number} " for number in range(60)).strip()
 SLOWLY = "[[words=60 delay_ms=40]]"
 DEMO = '{"llm_provider":"demo","llm_model":"demo-1"}'
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        reason = "The page is not tested: there is no Chromium here."
-        if os.environ.get("REQUIRE_CHROMIUM") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # to Django, Playwright's loop seems to be ours
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
-        connections.close_all()  # for the same reason, those that tests used here are not those of other tests
 
 
 class Opened:

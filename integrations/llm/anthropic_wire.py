@@ -43,17 +43,21 @@ def _system_text(message: Message) -> str:
 
 
 def _turns(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
-    """User and assistant in turns, the user first, as the vendor demands; tool results are the user's."""
+    """The messages, the user's first; the results of a round of tools and what the user says to them are one.
+
+    The vendor itself takes several messages of one side in a row as one turn.
+    """
     turns: list[dict[str, Any]] = []
+    before = ""
     for message in messages:
         content = [block for part in message.parts for block in _blocks(part)]
-        role = "user" if message.role == "tool" else message.role
-        if role == "system" or not content:
+        if message.role == "system" or not content:
             continue
-        if turns and turns[-1]["role"] == role:
+        if before == "tool" and message.role in {"tool", "user"}:
             turns[-1]["content"] += content
         else:
-            turns.append({"role": role, "content": content})
+            turns.append({"role": "user" if message.role == "tool" else message.role, "content": content})
+        before = message.role
     return turns if turns and turns[0]["role"] == "user" else [_OPENING, *turns]
 
 

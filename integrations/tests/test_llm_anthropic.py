@@ -99,11 +99,12 @@ async def test_it_sends_no_arguments_that_are_no_object(talk):
     assert turn["content"] == [{"type": "tool_use", "id": "toolu_1", "name": "a", "input": {}}]
 
 
-async def test_it_joins_what_one_side_says_in_several_messages_and_leaves_out_what_is_empty(talk):
+async def test_it_sends_each_message_by_itself_and_leaves_out_what_is_empty(talk):
     said: list[tuple[Role, str]] = [("user", "a"), ("user", "b\ud800"), ("assistant", " \n"), ("user", "")]
     said += [("assistant", "c"), ("user", "d")]
     assert await sent(talk, *(text_message(role, words) for role, words in said)) == [
-        {"role": "user", "content": [text("a"), text("b\ufffd")]},
+        {"role": "user", "content": [text("a")]},
+        {"role": "user", "content": [text("b\ufffd")]},
         {"role": "assistant", "content": [text("c")]},
         {"role": "user", "content": [text("d")]},
     ]

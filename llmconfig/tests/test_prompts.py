@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
+from config.exceptions import NotFound
 from config.tests.api_routes import check_refused
 from llmconfig import prompts
 from llmconfig.models import PROMPTED, Prompt, Task
@@ -144,6 +145,33 @@ def test_a_version_can_be_saved_for_later(db: None) -> None:
 )
 def test_it_warns_of_placeholders_that_are_unknown_or_missing(text: str, warned: list[tuple[str, str]]) -> None:
     assert prompts.placeholder_warnings(prompt_type=CHAT, text=text) == warned
+
+
+def test_it_compares_two_versions_line_by_line(db: None) -> None:
+    save("Be kind.\n\nBe short.\nAsk.")
+    save("Be kind.\nBe brief.\n\nAsk.\nEnd.")
+    lines = prompts.compare(prompt_type=CHAT, older=1, newer=2)
+    assert [tuple(line) for line in lines] == [
+        ("equal", 1, 1, "Be kind."),
+        ("added", None, 2, "Be brief."),
+        ("equal", 2, 3, ""),
+        ("removed", 3, None, "Be short."),
+        ("equal", 4, 4, "Ask."),
+        ("added", None, 5, "End."),
+    ]
+    assert {line.kind for line in prompts.compare(prompt_type=CHAT, older=2, newer=2)} == {"equal"}
+    assert prompts.compare(prompt_type=CHAT, older=0, newer=1)[0].kind == "removed"
+    with pytest.raises(NotFound):
+        prompts.compare(prompt_type=CHAT, older=0, newer=3)
+
+
+@pytest.mark.parametrize(("older", "newer"), [("", "a"), ("a", ""), ("a\nb", "b\na"), ("a\n\n\nb", "\n\nb\nc")])
+def test_a_comparison_holds_every_line_of_both_texts_once(older: str, newer: str) -> None:
+    lines = prompts.compare_texts(older, newer)
+    for text, added in ((older, "added"), (newer, "removed")):
+        assert [line.text for line in lines if line.kind != added] == text.splitlines()
+    assert [line.old_number for line in lines if line.old_number] == list(range(1, len(older.splitlines()) + 1))
+    assert [line.new_number for line in lines if line.new_number] == list(range(1, len(newer.splitlines()) + 1))
 
 
 # ── Over HTTP ─────────────────────────────────────────────────────────────────────────────────────────────────────────
