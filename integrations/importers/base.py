@@ -19,6 +19,12 @@ class ImporterError(Invalid):
     code = "import_failed"
 
 
+def no_messages(**diagnosis: str | int) -> ImporterError:
+    """The error of a conversation in which nothing is to be shown; `diagnosis` holds stages and counts, never text."""
+    detail = "No message of this conversation can be shown. Copy the chat's text and paste it instead."
+    return ImporterError(detail, code="no_messages", extra={"stage": "no_visible_messages"} | diagnosis)
+
+
 @dataclass(frozen=True, slots=True)
 class ImportedMessage:
     """One turn, in Markdown."""
@@ -61,3 +67,17 @@ class ImportedChat:
             "model": self.model,
             "created_at": self.created_at.isoformat() if self.created_at else None,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What became of the conversation at `index` of a file that may hold many: a `chat`, or else an `error_code`.
+
+    `title` and `source_id` name the conversation even if it could not be read, as far as they stand in it.
+    """
+
+    index: int
+    chat: ImportedChat | None
+    error_code: str = ""
+    title: str = ""
+    source_id: str = ""

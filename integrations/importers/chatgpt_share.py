@@ -13,8 +13,8 @@ from typing import Any
 
 from integrations.importers import chatgpt, turbo_stream
 from integrations.importers.base import ImportedChat, ImporterError
-from integrations.importers.chatgpt_content import dict_or_empty
 from integrations.importers.turns import too_large
+from integrations.importers.values import dict_or_empty
 
 PARSER = "chatgpt-share-turbostream/1"
 
@@ -88,10 +88,10 @@ def _conversation(root: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     share = {name: dict_or_empty(route) for name, route in routes.items() if name.startswith("routes/share")}
     for route in share.values():
         data = dict_or_empty(route.get("serverResponse")).get("data")
-        if chatgpt.is_conversation(data):
+        if chatgpt.matches(data):
             return dict_or_empty(data), dict_or_empty(route.get("meta"))
     for value in _dicts_within(root):
-        if ("current_node" in value or "linear_conversation" in value) and chatgpt.is_conversation(value):
+        if ("current_node" in value or "linear_conversation" in value) and chatgpt.matches(value):
             return value, {}
     if share:
         raise _changed("no_conversation")

@@ -7,25 +7,44 @@ that matches reads, so a format that others resemble stands before them.
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from config.limits import IMPORT_BYTES
+from config.limits import CONVERSATION_TITLE_CHARACTERS, IMPORT_BYTES
+from config.text import clean_text, shorten
 from integrations.fetch import fetch
 from integrations.importers import chatgpt, chatgpt_share, text
-from integrations.importers.base import ImportedChat, ImporterError
+from integrations.importers.base import ImportedChat, ImporterError, Reading
 from integrations.importers.links import ShareLink
 from integrations.importers.turns import too_large
+from integrations.importers.values import dict_or_empty, identifier, named_list, string
+
+
+def listed(value: Any) -> Iterable[Any]:
+    """The items of a list, or of the list `conversations` of an object: how almost every archive holds its chats."""
+    return named_list(value, "conversations")
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """`matches` decides by the shape of a value, parsed JSON or a page's text; `read(value, filename)` trusts it."""
+    """One kind of conversation: parsed JSON, or the text of a page.
+
+    `matches(value)` decides by shape whether `value` is one conversation of this kind, and `read(value, filename)`
+    trusts it. `each(value)` gives the conversations of a file of several, items that are none included.
+    """
 
     matches: Callable[[Any], bool]
     read: Callable[[Any, str], ImportedChat]
+    each: Callable[[Any], Iterable[Any]] = listed
+
+    def recognises(self, value: Any) -> bool:
+        return any(map(self.matches, self.conversations(value)))
+
+    def conversations(self, value: Any) -> Iterable[Any]:
+        """`value` itself if it is one, else what it may hold."""
+        return (value,) if self.matches(value) else self.each(value)
 
 
 JSON_FORMATS = (Format(chatgpt.matches, chatgpt.read),)
@@ -51,6 +70,9 @@ _READABLE = (
 _UNKNOWN = f"This file is none of what can be read: {_READABLE}. Copy the chat's text and paste it instead."
 _DAMAGED = "This file looks like JSON but is damaged or cut off. Download it again, or paste the chat's text instead."
 _NOT_THE_CHAT = "The site's answer is not the chat. Save the page or copy its text, and upload or paste it instead."
+_SEVERAL = "This file holds several conversations. Import an archive through /api/imports and choose among them."
+_TITLES = ("title", "name", "snapshot_name")
+_IDS = ("conversation_id", "conversationId", "uuid", "id")
 _INCONCLUSIVE = frozenset({"fetch_failed", "private_or_login", "unknown_format", "format_changed", "no_messages"})
 
 
@@ -74,6 +96,33 @@ def read_text(content: str) -> ImportedChat:
     with _bounded(len(content)):
         content = content.removeprefix("\ufeff")
         return _read_known(*_structure(content), "") or text.read(content)
+
+
+def read_each(value: Any) -> Iterator[Reading]:
+    """A reading of every conversation in `value`, parsed JSON of one or of many; `index` counts from 0.
+
+    A conversation that cannot be read is a reading with an `error_code`, and the others go on. Raises `ImporterError`
+    `unknown_format`, before the first reading, if `value` is none of what can be read.
+    """
+    known = _known(JSON_FORMATS, value)
+    if known is None:
+        raise ImporterError(_UNKNOWN, code="unknown_format", extra={"stage": "no_known_shape"})
+    for index, conversation in enumerate(known.conversations(value)):
+        yield _reading(index, conversation)
+
+
+def _reading(index: int, conversation: Any) -> Reading:
+    chat, code = None, "unknown_format"
+    if known := next((known for known in JSON_FORMATS if known.matches(conversation)), None):
+        try:
+            with _bounded(0):
+                chat, code = known.read(conversation, ""), ""
+        except ImporterError as error:
+            code = error.code
+    data = dict_or_empty(conversation)
+    title = chat.title if chat else next(filter(None, (string(data.get(name)) for name in _TITLES)), "")
+    source_id = chat.source_id if chat else next(filter(None, (identifier(data.get(name)) for name in _IDS)), "")
+    return Reading(index, chat, code, shorten(clean_text(title), CONVERSATION_TITLE_CHARACTERS), source_id)
 
 
 def fetch_chat(
@@ -156,9 +205,18 @@ def _json(content: str) -> Any:
         return None
 
 
+def _known(formats: tuple[Format, ...], value: Any) -> Format | None:
+    return next((known for known in formats if known.recognises(value)), None)
+
+
 def _read_known(formats: tuple[Format, ...], value: Any, filename: str) -> ImportedChat | None:
-    reader = next((known.read for known in formats if known.matches(value)), None)
-    return reader(value, filename) if reader else None
+    known = _known(formats, value)
+    if known is None:
+        return None
+    conversations = [item for item in known.conversations(value) if known.matches(item)]
+    if len(conversations) > 1:
+        raise ImporterError(_SEVERAL, code="several_conversations", extra={"conversations": len(conversations)})
+    return known.read(conversations[0], filename)
 
 
 def _read_plain(content: str, value: Any, filename: str) -> ImportedChat:
