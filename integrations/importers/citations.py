@@ -49,7 +49,7 @@ def _replacements(text: str, metadata: dict[str, Any]) -> Iterator[Replacement]:
     for citation in dicts(metadata.get("citations")):
         span = _span(citation.get("start_ix"), citation.get("end_ix"), text)
         if span and _OLD_MARK.fullmatch(text, *span):
-            yield *span, _link(dict_or_empty(citation.get("metadata")))
+            yield *span, web_link(dict_or_empty(citation.get("metadata")))
 
 
 def _span(start: Any, end: Any, text: str) -> tuple[int, int] | None:
@@ -65,15 +65,15 @@ def _markdown(reference: dict[str, Any]) -> str:
     kind, name = reference.get("type"), _plain(reference.get("name"))
     if kind == "file":
         return f"[file: {name}]" if name else ""
-    links = [_link(item) for item in dicts(reference.get("items"))[:20]] if kind == "grouped_webpages" else []
+    links = [web_link(item) for item in dicts(reference.get("items"))[:20]] if kind == "grouped_webpages" else []
     if any(links):
         return f"({', '.join(filter(None, links))})"
     alt = reference.get("alt")
     return alt if isinstance(alt, str) and len(alt) <= _REPLACEMENT_CHARACTERS else ""
 
 
-def _link(item: dict[str, Any]) -> str:
-    """A Markdown link; the name alone if the address is not one of the web."""
+def web_link(item: dict[str, Any]) -> str:
+    """A Markdown link to a source; its name alone if the address is not one of the web."""
     name = _plain(item.get("attribution")) or _plain(item.get("title"))
     url = item.get("url")
     if not isinstance(url, str) or len(url) > 2000 or not _LINK.fullmatch(url):

@@ -15,7 +15,7 @@ from typing import Any
 from config.limits import CONVERSATION_TITLE_CHARACTERS, IMPORT_BYTES
 from config.text import clean_text, shorten
 from integrations.fetch import fetch
-from integrations.importers import chatgpt, chatgpt_share, text
+from integrations.importers import ai_studio, branchprompt, chatgpt, chatgpt_share, claude, gemini, grok, grok_x, text
 from integrations.importers.base import ImportedChat, ImporterError, Reading
 from integrations.importers.links import ShareLink
 from integrations.importers.turns import too_large
@@ -47,14 +47,23 @@ class Format:
         return (value,) if self.matches(value) else self.each(value)
 
 
-JSON_FORMATS = (Format(chatgpt.matches, chatgpt.read),)
+JSON_FORMATS = (
+    Format(chatgpt.matches, chatgpt.read),
+    Format(claude.matches, claude.read),
+    Format(grok.matches, grok.read),
+    Format(grok_x.matches, grok_x.read),
+    Format(ai_studio.matches, ai_studio.read),
+    Format(branchprompt.matches, branchprompt.read),
+)
 HTML_FORMATS = (Format(chatgpt_share.matches, chatgpt_share.read),)
+CALL_FORMATS = (Format(gemini.matches, gemini.read),)
 
 _JSON_START = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*\{)")
 _HTML_START = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*|<!--.{0,2000}?-->\s*){0,3}<(?:!doctype\s+html|html|head|body|script|meta|title)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_CALL_START = re.compile(r"\s*\)\]\}'")  # before the answer of a remote call, so that no browser runs it as a script
 _BINARY = {
     b"PK\x03\x04": "a ZIP archive. Unpack it and upload the conversation's own JSON file",
     b"%PDF": "a PDF. Copy its text and paste it",
@@ -193,6 +202,8 @@ def _decoded(data: bytes) -> str:
 
 def _structure(content: str) -> tuple[tuple[Format, ...], Any]:
     """The formats that may match, and what they are matched with; None for what is neither a page nor JSON."""
+    if _CALL_START.match(content):
+        return CALL_FORMATS, content
     return (HTML_FORMATS, content) if _HTML_START.match(content) else (JSON_FORMATS, _json(content))
 
 

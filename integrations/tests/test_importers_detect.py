@@ -70,7 +70,7 @@ def test_it_passes_over_a_mark_at_the_start_of_pasted_text():
         "{}",
         "[]",
         "[1, 2]",
-        '{"chat_messages": [], "uuid": "x"}',
+        '{"chat_messages": {}, "uuid": "x"}',
         '[{"role": "user", "content": "Hi"}]',
         '{"conversations": []}',
         "<!DOCTYPE html><html><body>A page</body></html>",
