@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from integrations.importers.base import ImportedChat, ImportedMessage, Role, no_messages
-from integrations.importers.chatgpt_content import fenced
+from integrations.importers.markdown import fenced
 from integrations.importers.titles import choose_title
 from integrations.importers.turns import Turns, joined
 from integrations.importers.values import dict_or_empty, dicts, list_or_empty, model_name, moment, string

@@ -68,8 +68,7 @@ def _ordered(data: dict[str, Any], turns: Turns) -> list[dict[str, Any]]:
     )
     if not branch.is_chosen:
         turns.warn("no_current_node")
-    if branch.others:
-        turns.omitted["branch"] = branch.others
+    turns.leave_out("branch", branch.others)
     return branch.nodes
 
 

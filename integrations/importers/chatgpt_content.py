@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 from integrations.importers.citations import resolve_citations
+from integrations.importers.markdown import fenced
 from integrations.importers.turns import joined
 from integrations.importers.values import dict_or_empty, list_or_empty, string
 
@@ -48,14 +49,6 @@ def image_placeholders(message: dict[str, Any]) -> str:
     """One `[generated image]` for each image among the parts of a tool's result; nothing if it has none."""
     parts = list_or_empty(message["content"].get("parts"))
     return "\n\n".join(GENERATED_IMAGE for part in parts if type_of(part) == "image_asset_pointer")
-
-
-def fenced(code: str, language: str = "") -> str:
-    if not code.strip():
-        return ""
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
-    name = language if _TYPE_NAME.fullmatch(language) and language != "unknown" else ""
-    return f"{fence}{name}\n{code}\n{fence}"
 
 
 def _part(part: Any, role: str, metadata: dict[str, Any], omitted: Counter[str]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.limits import IMPORT_BYTES
-from integrations.importers.chatgpt_content import fenced
+from integrations.importers.markdown import fenced
 from integrations.importers.turns import Turns
 from integrations.importers.values import dict_or_empty, dicts, string
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from integrations.importers.chatgpt_content import fenced
 from integrations.importers.claude_artifacts import Artifacts, artifact_text, changed_artifact, language_of
+from integrations.importers.markdown import fenced
 from integrations.importers.turns import Turns, joined
 from integrations.importers.values import dict_or_empty, dicts, list_or_empty, string
 

@@ -13,7 +13,7 @@ from config.text import is_storable
 from integrations.importers.base import ImportedChat, ImporterError
 from integrations.importers.detect import read_chat, read_each, read_text
 from integrations.tests.fixtures.chatgpt import page
-from integrations.tests.fixtures.mutations import at, changed, places, replaced, reworded, without
+from integrations.tests.fixtures.mutations import at, changed, places, replaced, reworded, with_all, without
 from integrations.tests.fixtures.samples import Sample, every_sample
 
 ALL = list(every_sample())
@@ -93,7 +93,7 @@ def test_it_does_not_need_metadata_or_children(sample: Sample):
 @pytest.mark.parametrize("value", [None, [], {}, 7, "", ["\ud800"]], ids=repr)
 def test_it_survives_content_that_is_not_there(sample: Sample, value: Any):
     for name in ("content", "text", "message", "parts", "messages", "responses", "mapping", "value", "chunks"):
-        outcome(changed(sample.content, lambda key, member, name=name: value if key == name else member))
+        outcome(with_all(sample.content, [name], value))
 
 
 @for_json
@@ -122,7 +122,7 @@ def test_it_does_not_depend_on_an_order_that_means_nothing(sample: Sample):
 def test_it_ends_with_parents_in_a_circle(sample: Sample):
     ids = [at(sample.content, path) for path in places(sample.content) if path and path[-1] in IDS]
     for own in filter(None, ids):
-        outcome(changed(sample.content, lambda name, member, own=own: own if name in PARENTS else member))
+        outcome(with_all(sample.content, PARENTS, own))
     for path in places(sample.content):
         if path and path[-1] in PARENTS and at(sample.content, path) not in ids[1:]:  # the first one's
             for own in filter(None, ids):
