@@ -123,6 +123,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": timedelta(hours=1)},
     "expire-approvals": {"task": "chat.tasks.expire_approvals", "schedule": timedelta(minutes=10)},
+    "read-waiting-archives": {"task": "drafts.tasks.read_waiting_archives", "schedule": timedelta(seconds=10)},
+    "delete-expired-archives": {"task": "drafts.tasks.delete_expired_archives", "schedule": timedelta(minutes=10)},
     "trim-runs": {"task": "conversations.tasks.trim_runs", "schedule": timedelta(days=1)},
 }
 
@@ -234,6 +236,7 @@ LIMIT_SIGN_INS = env.rate("LIMIT_SIGN_INS")
 LIMIT_SENDS, LIMIT_IMPORTS = env.rate("LIMIT_SENDS"), env.rate("LIMIT_IMPORTS")
 LIMIT_RUNS_PER_USER = env.integer("LIMIT_RUNS_PER_USER", least=1)
 LIMIT_STREAMS_PER_USER = env.integer("LIMIT_STREAMS_PER_USER", least=1)
+LIMIT_ARCHIVE_BYTES = env.integer("LIMIT_ARCHIVE_BYTES", least=1)
 LIMIT_STREAMS_PER_PROCESS = env.integer("LIMIT_STREAMS_PER_PROCESS", least=1)
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

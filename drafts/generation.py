@@ -70,8 +70,12 @@ def cut_middle(text: str, room: int) -> str:
 
 
 def assign(run: Run) -> Assignment:
-    """Puts together what the model is asked. The draft is made with its placeholder if there is none yet."""
-    conversation = Conversation.objects.get(runs=run)
+    """Puts together what the model is asked of the run's conversation."""
+    return assign_for(Conversation.objects.get(runs=run), run)
+
+
+def assign_for(conversation: Conversation, run: Run) -> Assignment:
+    """What `run` asks a model of this conversation. The draft is made with its placeholder if there is none yet."""
     model = choose_model(provider=run.payload["llm_provider"], model_id=run.payload["llm_model"])
     draft = services.get_or_make_draft(conversation=conversation, user=User(pk=run.user_id))
     memory = Memory.objects.filter(conversation=conversation).first()
@@ -106,7 +110,7 @@ async def write_draft(context: RunContext) -> None:
         async for event in events:
             _tell(context, event)
     title, description = parse(context.text)
-    await context.finish(partial(_store, assignment, title, description))
+    await context.finish(partial(store_answer, assignment, title, description))
 
 
 def _tell(context: RunContext, event: LLMEvent) -> None:
@@ -134,7 +138,8 @@ def parse(answer: str) -> tuple[str, str]:
     return shorten(" ".join(texts[0].split()), DRAFT_TITLE_CHARACTERS), texts[1]
 
 
-def _store(assignment: Assignment, title: str, description: str, run: Run) -> dict[str, Any]:
+def store_answer(assignment: Assignment, title: str, description: str, run: Run) -> dict[str, Any]:
+    """Stores what the model wrote. Within a transaction that has locked the run."""
     version = services.store_generated(
         draft=assignment.draft,
         run=run,

@@ -1,5 +1,6 @@
 """What every importer gives: one `ImportedChat`, or an `ImporterError`. Pure values, free of Django models."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -56,6 +57,17 @@ class ImportedChat:
     model: str = ""
     omitted: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def url(self) -> str:
+        """The link of this chat, or for one without a link a name that two imports of the same chat share."""
+        if self.source_url:
+            return self.source_url
+        return f"draftloom:import/{self.source}/{self.source_id or self._digest()}"
+
+    def _digest(self) -> str:
+        text = "\x1f".join(f"{message.role}\x1e{message.text}" for message in self.messages)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def report(self) -> dict[str, Any]:
         """What was kept and what was left out, as it is stored with the conversation."""

@@ -38,7 +38,7 @@ def parse(data: bytes, filename: str = "") -> ImportedChat:
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         raise too_large() from None
-    return _unpacked(json.loads(done.stdout))
+    return unpacked(json.loads(done.stdout))
 
 
 def main() -> None:
@@ -59,7 +59,8 @@ def _limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
-def _unpacked(answer: dict[str, Any]) -> ImportedChat:
+def unpacked(answer: dict[str, Any]) -> ImportedChat:
+    """The chat of an answer that came as JSON, or the error: raises `ImporterError`."""
     if error := answer.get("error"):
         raise ImporterError(error["detail"], code=error["code"], extra=error["extra"])
     chat = answer["chat"]
