@@ -60,6 +60,10 @@ VARIABLES: dict[str, Variable] = {
     "OPENAI_API_KEY": Variable("", "switches OpenAI on"),
     "OPENAI_BASE_URL": Variable("https://api.openai.com/v1", "OpenAI's address, or that of a compatible server"),
     "IMPORT_FETCH_OVERRIDES": Variable("", "local mode only: `host=url,…` fetches share links of a host elsewhere"),
+    "IMPORT_LINKS": Variable(
+        "chatgpt,claude,grok,branchprompt,gemini", "sites whose share links are fetched; `none` switches all off"
+    ),
+    "IMPORT_OBEYS_ROBOTS": Variable("true", "`false` fetches share links whatever a site's robots.txt says"),
     "API_TITLE": Variable("Draftloom API", "the name in `GET /` and in the API's documentation"),
     "PROJECT_DRAFT_MAX_COMPLETION_TOKENS": Variable("2048", "cap on the visible text of one answer"),
     "TOOL_APPROVAL": Variable("required", "`auto` lets a model act outside of Draftloom without asking a member first"),
@@ -142,6 +146,14 @@ def rate(name: str) -> Rate:
 
 def words(name: str) -> list[str]:
     return [word.strip() for word in text(name).split(",") if word.strip()]
+
+
+def subset(name: str, *allowed: str) -> list[str]:
+    """Some of `allowed`, comma-separated; `none` stands for none of them."""
+    chosen = [] if text(name) == "none" else words(name)
+    if unknown := set(chosen) - set(allowed):
+        raise ImproperlyConfigured(f"{name} must be some of {', '.join(allowed)}, or none; not {', '.join(unknown)}.")
+    return chosen
 
 
 def pairs(name: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ from config.env import BASE_DIR, VARIABLES
 from config.live import log_key
 from config.redis import client as redis_client
 from config.tests.outside import Outside
+from integrations.importers.links import FETCHABLE_HOSTS
 
 START_SECONDS, STREAM_SECONDS = 30.0, 60.0
 UVICORN = ["-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--no-access-log", "--log-level",
@@ -95,7 +96,7 @@ class Stack:
                 "POSTGRES_DB": database["NAME"],
                 "OPENAI_API_KEY": "sk-test",
                 "OPENAI_BASE_URL": self.outside.openai_url,
-                "IMPORT_FETCH_OVERRIDES": f"chatgpt.com={self.outside.share_url}",
+                "IMPORT_FETCH_OVERRIDES": ",".join(f"{host}={self.outside.share_url}" for host in FETCHABLE_HOSTS),
                 "RUN_LEASE_SECONDS": "3",
                 "RUNNER_DRAIN_SECONDS": "0",
                 "CORS_ORIGINS": "https://spa.example.org",

@@ -7,17 +7,15 @@ that matches reads, so a format that others resemble stands before them.
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from config.limits import CONVERSATION_TITLE_CHARACTERS, IMPORT_BYTES
 from config.text import clean_text, shorten
-from integrations.fetch import fetch
 from integrations.importers import ai_studio, branchprompt, chatgpt, chatgpt_share, claude, gemini, grok, grok_x, text
 from integrations.importers.base import ImportedChat, ImporterError, Reading
-from integrations.importers.links import ShareLink
 from integrations.importers.turns import too_large
 from integrations.importers.values import dict_or_empty, identifier, named_list, string
 
@@ -78,11 +76,9 @@ _READABLE = (
 )
 _UNKNOWN = f"This file is none of what can be read: {_READABLE}. Copy the chat's text and paste it instead."
 _DAMAGED = "This file looks like JSON but is damaged or cut off. Download it again, or paste the chat's text instead."
-_NOT_THE_CHAT = "The site's answer is not the chat. Save the page or copy its text, and upload or paste it instead."
 _SEVERAL = "This file holds several conversations. Import an archive through /api/imports and choose among them."
 _TITLES = ("title", "name", "snapshot_name")
 _IDS = ("conversation_id", "conversationId", "uuid", "id")
-_INCONCLUSIVE = frozenset({"fetch_failed", "private_or_login", "unknown_format", "format_changed", "no_messages"})
 
 
 def read_chat(data: bytes, filename: str = "") -> ImportedChat:
@@ -132,44 +128,6 @@ def _reading(index: int, conversation: Any) -> Reading:
     title = chat.title if chat else next(filter(None, (string(data.get(name)) for name in _TITLES)), "")
     source_id = chat.source_id if chat else next(filter(None, (identifier(data.get(name)) for name in _IDS)), "")
     return Reading(index, chat, code, shorten(clean_text(title), CONVERSATION_TITLE_CHARACTERS), source_id)
-
-
-def fetch_chat(
-    link: ShareLink,
-    *,
-    overrides: Mapping[str, str] | None = None,
-    read: Callable[[bytes, str], ImportedChat] = read_chat,
-) -> ImportedChat:
-    """The conversation behind `link`, with at most two requests: its JSON, then its page if that proved nothing.
-
-    Blocks, as `fetch` does. Pass `child.parse` as `read` where a large page must not hold up the process. Raises
-    `ImporterError`; a deletion, a bot check, a rate limit and a timeout are final: no way round them is tried.
-    """
-    if link.json_url:
-        try:
-            return _fetched(link, link.json_url, overrides, read)
-        except ImporterError as error:
-            if error.code not in _INCONCLUSIVE:
-                raise
-    return _fetched(link, link.page_url, overrides, read)
-
-
-def _fetched(
-    link: ShareLink,
-    url: str,
-    overrides: Mapping[str, str] | None,
-    read: Callable[[bytes, str], ImportedChat],
-) -> ImportedChat:
-    body = fetch(url, overrides=overrides).body
-    try:
-        chat = read(body, "")
-    except ImporterError as error:
-        if error.code != "unknown_format":  # of a file; behind a link it is the site that has changed, or wants a login
-            raise
-        raise ImporterError(_NOT_THE_CHAT, code="format_changed", extra=error.extra) from error
-    if chat.source != link.source:
-        raise ImporterError(_NOT_THE_CHAT, code="format_changed", extra={"stage": "not_a_chat"})
-    return replace(chat, source_id=link.id, source_url=link.url)
 
 
 @contextmanager
