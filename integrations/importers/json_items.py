@@ -9,8 +9,9 @@ CHUNK_BYTES = 1024 * 1024
 LIST_KEY = b'"conversations"'
 _CARRIED_BYTES = 64  # a string that a chunk cuts is looked at again if it is short enough to be the key
 
-# Possessive, so that no input makes it look at a byte twice. Group 1: the string is closed. Group 2: a bracket.
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(")?|([\[\]{}])', re.DOTALL)
+# Possessive, so that no input makes it look at a byte twice. By group: a string that ends, and brackets.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(")?|([\[{])|([\]}])', re.DOTALL)
+_STRING, _OPENING, _CLOSING = 1, 2, 3
 _REST_OF_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+(")?', re.DOTALL)
 
 
@@ -44,7 +45,8 @@ class _Splitter:
     def __init__(self, most: int) -> None:
         self.is_inside = self.is_over = False
         self._most = most
-        self._depth = self._list_depth = 0
+        self._depth = 0
+        self._item_depth = 2  # until the list has begun: no list that counts begins deeper
         self._key = b""  # the last string one level deep
         self._in_string = False
         self._carry = b""
@@ -56,26 +58,30 @@ class _Splitter:
         self._carry = b""
         start = 0  # where the present item goes on in this chunk
         for token in _TOKEN.finditer(chunk, self._end_of_string(chunk)):
-            if not token[2]:
-                self._note_string(token, chunk)
-            elif token[2] in b"[{":
+            kind = token.lastindex
+            if kind == _OPENING:
                 self._depth += 1
-                if self.is_inside and self._depth == self._list_depth + 1:
-                    start, self._parts, self._size = token.start(), [], 0
-                elif not self.is_inside and token[2] == b"[" and self._is_the_list():
-                    self.is_inside, self._list_depth = True, self._depth
-            else:
+                if self._depth <= self._item_depth and self._opens_item(chunk[token.start()]):
+                    start = token.start()
+            elif kind == _CLOSING:
                 self._depth -= 1
-                if self._parts is not None and self._depth == self._list_depth:
+                if self._parts is not None and self._depth < self._item_depth:
                     self._keep(chunk[start : token.end()])
                     yield self._item()
-                elif self.is_inside and self._depth < self._list_depth:
+                elif self._depth < (self._item_depth - 1 if self.is_inside else 0):
                     self.is_inside, self.is_over = False, True
                     return
+            elif kind != _STRING or self._depth == 1:
+                self._note_string(token, chunk)
         self._keep(chunk[start : len(chunk) - len(self._carry)])
 
-    def _is_the_list(self) -> bool:
-        return self._depth == 1 or (self._depth == 2 and self._key == LIST_KEY)
+    def _opens_item(self, bracket: int) -> bool:
+        if self.is_inside:
+            self._parts, self._size = [], 0
+            return True
+        if bracket == ord("[") and (self._depth == 1 or self._key == LIST_KEY):
+            self.is_inside, self._item_depth = True, self._depth + 1
+        return False
 
     def _end_of_string(self, chunk: bytes) -> int:
         """Where the string that the last chunk has cut ends; 0 if it has cut none."""
