@@ -1,7 +1,6 @@
 import gzip
 import json
 import time
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs
 
@@ -10,83 +9,11 @@ import pytest
 from integrations.importers.base import ImportedChat, ImporterError
 from integrations.importers.by_link import SOURCES, Manners, fetch_chat
 from integrations.importers.detect import read_chat
-from integrations.importers.links import FETCHABLE_HOSTS, ShareLink, parse_share_url
-from integrations.tests.fixtures import branchprompt, chatgpt, claude, gemini, grok
+from integrations.importers.links import FETCHABLE_HOSTS
+from integrations.tests.fixtures import chatgpt, claude, gemini
 from integrations.tests.fixtures.server import Answer, Site, serving
+from integrations.tests.fixtures.shared_links import CHAT, SHARED, Shared, encoded
 
-
-@dataclass(frozen=True)
-class Shared:
-    """A link, the paths that are asked for, and what a site with a chat answers to each."""
-
-    url: str
-    paths: tuple[str, ...]
-    bodies: tuple[bytes, ...]
-    parser: str
-    turns: list[tuple[str, str]]
-    gone: bytes = b""
-
-    @property
-    def link(self) -> ShareLink:
-        return parse_share_url(self.url)
-
-    @property
-    def route(self) -> str:
-        return self.paths[0]
-
-
-def encoded(value: object) -> bytes:
-    return json.dumps(value).encode()
-
-
-TALK = [("user", "Which beans climb?"), ("assistant", "Runner beans do.")]
-CHAT = chatgpt.conversation(chatgpt.message(*TALK[0]), chatgpt.message(*TALK[1]))
-GROK_PATHS = tuple(f"/rest/app-chat/{name}/{grok.LINK_ID}" for name in ("share_links", "share_links_data"))
-ABOUT = f"/api/conversations/{branchprompt.CONVERSATION_ID}"
-CALL = f"/_/BardChatUi/data/batchexecute?rpcids=ujx1Bf&source-path=%2Fshare%2F{gemini.SHARE_ID}&rt=c"
-CLAUDE_QUERY = "rendering_mode=messages&render_all_tools=true"
-
-SHARED = {
-    "chatgpt": Shared(
-        f"https://chatgpt.com/share/{chatgpt.SHARE_ID}",
-        (f"/backend-api/share/{chatgpt.SHARE_ID}", f"/share/{chatgpt.SHARE_ID}"),
-        (encoded(CHAT), chatgpt.share_page(CHAT).encode()),
-        "chatgpt-json/1",
-        TALK,
-        encoded({"detail": {"code": "shared_conversation_deleted"}}),
-    ),
-    "claude": Shared(
-        f"https://claude.ai/share/{claude.SHARE_ID}",
-        (f"/api/chat_snapshots/{claude.SHARE_ID}?{CLAUDE_QUERY}",),
-        (encoded(claude.snapshot()),),
-        "claude-snapshot/1",
-        claude.TURNS,
-        encoded({"type": "error", "error": {"type": "not_found_error", "message": "Not found"}}),
-    ),
-    "grok": Shared(
-        f"https://grok.com/share/{grok.LINK_ID}",
-        GROK_PATHS,
-        (encoded(grok.share()), encoded(grok.chunks())),
-        "grok-share/1",
-        grok.TURNS,
-        encoded({"code": 3, "message": "Invalid uuid."}),
-    ),
-    "branchprompt": Shared(
-        f"https://v2.branchprompt.com/conversation/{branchprompt.CONVERSATION_ID}",
-        (ABOUT, f"{ABOUT}/messages"),
-        (encoded(branchprompt.CONVERSATION), encoded(branchprompt.MESSAGES)),
-        "branchprompt/1",
-        branchprompt.TURNS,
-        encoded({"error": "Conversation not found"}),
-    ),
-    "gemini": Shared(
-        f"https://gemini.google.com/share/{gemini.SHARE_ID}",
-        (CALL,),
-        (gemini.answer(gemini.payload()).encode(),),
-        "gemini-share/1",
-        gemini.TURNS,
-    ),
-}
 each_site = pytest.mark.parametrize("name", SHARED)
 
 
