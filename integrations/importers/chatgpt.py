@@ -5,15 +5,16 @@ from typing import Any
 
 from integrations.importers.base import ImportedChat, ImportedMessage, no_messages
 from integrations.importers.branches import active_branch
-from integrations.importers.chatgpt_content import content_text, image_placeholders, type_of, weight
+from integrations.importers.chatgpt_content import content_text, generated_images, type_of, weight
 from integrations.importers.titles import choose_title
-from integrations.importers.turns import Turns
-from integrations.importers.values import dict_or_empty, identifier, model_name, moment, timestamp
+from integrations.importers.turns import Turns, joined
+from integrations.importers.values import dict_or_empty, identifier, model_name, moment, string, timestamp
 
 PARSER = "chatgpt-json/1"
 
 _FIRST_NODES = 20
 _CONTEXT = frozenset({"user_editable_context", "model_editable_context"})
+_FLAGS = {"is_archived": "archived", "is_do_not_remember": "not_to_be_remembered"}
 _REASONING = frozenset({"thoughts", "reasoning_recap"})
 _TOOL_TRAFFIC = frozenset(
     {"tether_browsing_display", "tether_browsing_code", "sonic_webpage", "system_error", "computer_output"}
@@ -37,6 +38,9 @@ def read(data: dict[str, Any], filename: str = "", *, parser: str = PARSER) -> I
     nodes = _ordered(data, turns)
     for node in nodes:
         _add(node, turns)
+    for flag, code in _FLAGS.items():
+        if data.get(flag) is True:
+            turns.warn(code)
     messages = turns.messages()
     if not messages:
         raise no_messages(nodes=len(nodes))
@@ -98,11 +102,11 @@ def _left_out(message: dict[str, Any], metadata: dict[str, Any], author: Any) ->
     kind = type_of(message["content"])
     if author == "tool":
         is_hidden = bool(metadata.get("is_visually_hidden_from_conversation"))
-        return "tool_result" if is_hidden or not image_placeholders(message) else ""
+        return "tool_result" if is_hidden or not generated_images(message) else ""
     if author != "assistant":
         return ""
     if message.get("recipient") not in (None, "all"):
-        return "tool_call"
+        return "canvas" if string(message.get("recipient")).startswith("canmore") else "tool_call"
     if kind in _REASONING or message.get("channel") == "analysis":
         return "reasoning"
     if kind in _TOOL_TRAFFIC:
@@ -128,11 +132,11 @@ def _add_visible(message: dict[str, Any], author: Any, turns: Turns) -> None:
         if message.get("status") == "in_progress" and text:
             turns.warn("interrupted")
     elif author == "tool":
-        placeholders = image_placeholders(message)
-        turns.omitted["image"] += placeholders.count("[")
-        turns.add(_turn(message, "assistant", placeholders), merge=True)
+        images = generated_images(message)
+        turns.leave_out("image", len(images))
+        turns.add(_turn(message, "assistant", joined(images)), merge=True)
     else:
-        turns.omitted["unknown"] += 1
+        turns.leave_out("unknown")
     if turns.omitted["unknown"]:
         turns.warn("unknown_content")
 

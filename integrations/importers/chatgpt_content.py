@@ -10,6 +10,7 @@ from integrations.importers.turns import joined
 from integrations.importers.values import dict_or_empty, list_or_empty, string
 
 GENERATED_IMAGE = "[generated image]"
+_PROMPT_CHARACTERS = 1000
 
 _AUDIO = frozenset({"audio_asset_pointer", "real_time_user_audio_video_asset_pointer"})
 _TYPE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
@@ -45,10 +46,16 @@ def weight(message: dict[str, Any]) -> int:
     return characters + len(parts) * (1 + references) + len(list_or_empty(metadata.get("attachments")))
 
 
-def image_placeholders(message: dict[str, Any]) -> str:
-    """One `[generated image]` for each image among the parts of a tool's result; nothing if it has none."""
+def generated_images(message: dict[str, Any]) -> list[str]:
+    """A `[generated image]` for each image among the parts of a tool's result, with the prompt that it was made of."""
     parts = list_or_empty(message["content"].get("parts"))
-    return "\n\n".join(GENERATED_IMAGE for part in parts if type_of(part) == "image_asset_pointer")
+    return [_generated(part) for part in parts if type_of(part) == "image_asset_pointer"]
+
+
+def _generated(part: dict[str, Any]) -> str:
+    made = dict_or_empty(dict_or_empty(part.get("metadata")).get("dalle"))
+    prompt = " ".join(string(made.get("prompt"))[:_PROMPT_CHARACTERS].split())
+    return f"{GENERATED_IMAGE} ({prompt})" if prompt else GENERATED_IMAGE
 
 
 def _part(part: Any, role: str, metadata: dict[str, Any], omitted: Counter[str]) -> str:
@@ -59,7 +66,7 @@ def _part(part: Any, role: str, metadata: dict[str, Any], omitted: Counter[str])
         return string(part.get("text"))
     if kind == "image_asset_pointer":
         omitted["image"] += 1
-        return GENERATED_IMAGE if role == "assistant" else "[image]"
+        return _generated(part) if role == "assistant" else "[image]"
     if kind in _AUDIO:
         omitted["audio"] += 1
         return "[audio]"

@@ -1,6 +1,6 @@
 """The front door: finds out by content, never by name, what somebody gave us, and reads it.
 
-A further format is one module with `matches` and `read`, and one line in `JSON_FORMATS` or `HTML_FORMATS`. The first
+A further format is one module with `matches` and `read`, and one line in one of the tables. The first
 that matches reads, so a format that others resemble stands before them.
 """
 
@@ -10,12 +10,34 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from config.limits import CONVERSATION_TITLE_CHARACTERS, IMPORT_BYTES
 from config.text import clean_text, shorten
-from integrations.importers import ai_studio, branchprompt, chatgpt, chatgpt_share, claude, gemini, grok, grok_x, text
+from integrations.importers import (
+    ai_studio,
+    branchprompt,
+    chatgpt,
+    chatgpt_chat_html,
+    chatgpt_dom,
+    chatgpt_exporter,
+    chatgpt_share,
+    chatgpt_state,
+    claude,
+    deepseek,
+    gemini,
+    gemini_takeout,
+    generic,
+    grok,
+    grok_x,
+    librechat,
+    open_webui,
+    revivalstack,
+    text,
+)
 from integrations.importers.base import ImportedChat, ImporterError, Reading
+from integrations.importers.checks import checked
 from integrations.importers.turns import too_large
 from integrations.importers.values import dict_or_empty, identifier, named_list, string
 
@@ -46,14 +68,31 @@ class Format:
 
 
 JSON_FORMATS = (
+    Format(gemini_takeout.matches, gemini_takeout.read),
+    Format(open_webui.matches, open_webui.read),
+    Format(deepseek.matches, deepseek.read),
     Format(chatgpt.matches, chatgpt.read),
+    Format(chatgpt_state.matches, chatgpt_state.read),
     Format(claude.matches, claude.read),
     Format(grok.matches, grok.read),
     Format(grok_x.matches, grok_x.read),
     Format(ai_studio.matches, ai_studio.read),
+    Format(librechat.matches, librechat.read),
+    Format(generic.matches_chatbot_ui, generic.read_chatbot_ui, generic.each_chatbot_ui),
     Format(branchprompt.matches, branchprompt.read),
+    Format(generic.matches_sharegpt, generic.read_sharegpt),
+    Format(generic.matches, generic.read),
 )
-HTML_FORMATS = (Format(chatgpt_share.matches, chatgpt_share.read),)
+HTML_FORMATS = (
+    Format(gemini_takeout.matches, gemini_takeout.read),
+    Format(chatgpt_chat_html.matches, chatgpt_chat_html.read, chatgpt_chat_html.each),
+    Format(chatgpt_share.matches, chatgpt_share.read),
+    Format(chatgpt_dom.matches, chatgpt_dom.read),
+)
+TEXT_FORMATS = (
+    Format(revivalstack.matches, revivalstack.read),
+    Format(chatgpt_exporter.matches, chatgpt_exporter.read),
+)
 CALL_FORMATS = (Format(gemini.matches, gemini.read),)
 
 _JSON_START = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*\{)")
@@ -72,7 +111,9 @@ _BINARY = {
 }
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _READABLE = (
-    "a ChatGPT share page, a ChatGPT export with one conversation, or text with labels such as “User:” and “Assistant:”"
+    "a share page, an export or the JSON of a chat of ChatGPT, Claude, Grok, Gemini, AI Studio, BranchPrompt, "
+    "DeepSeek, Open WebUI, LibreChat or Chatbot UI; a list of messages with role and content; or text with labels "
+    "such as “User:” and “Assistant:”"
 )
 _UNKNOWN = f"This file is none of what can be read: {_READABLE}. Copy the chat's text and paste it instead."
 _DAMAGED = "This file looks like JSON but is damaged or cut off. Download it again, or paste the chat's text instead."
@@ -100,34 +141,46 @@ def read_text(content: str) -> ImportedChat:
     """
     with _bounded(len(content)):
         content = content.removeprefix("\ufeff")
-        return _read_known(*_structure(content), "") or text.read(content)
+        return _read_known(*_structure(content), "") or _read_labelled(content, "")
 
 
 def read_each(value: Any) -> Iterator[Reading]:
-    """A reading of every conversation in `value`, parsed JSON of one or of many; `index` counts from 0.
+    """A reading of every conversation in `value`, whether it holds one or many; `index` counts from 0.
 
-    A conversation that cannot be read is a reading with an `error_code`, and the others go on. Raises `ImporterError`
-    `unknown_format`, before the first reading, if `value` is none of what can be read.
+    `value` is parsed JSON, or the text of a file of any kind. A conversation that cannot be read is a reading with an
+    `error_code`, and the others go on. Raises `ImporterError` `unknown_format`, before the first reading, if `value` is
+    none of what can be read.
     """
-    known = _known(JSON_FORMATS, value)
-    if known is None:
+    formats, parsed = _structure(value) if isinstance(value, str) else (JSON_FORMATS, value)
+    known = _known(formats, parsed)
+    if known:
+        for index, conversation in enumerate(known.conversations(parsed)):
+            yield _reading(index, conversation, partial(_read_one, known, conversation))
+    elif isinstance(value, str):
+        yield _reading(0, None, partial(_read_plain, value, parsed, ""))
+    else:
         raise ImporterError(_UNKNOWN, code="unknown_format", extra={"stage": "no_known_shape"})
-    for index, conversation in enumerate(known.conversations(value)):
-        yield _reading(index, conversation)
 
 
-def _reading(index: int, conversation: Any) -> Reading:
-    chat, code = None, "unknown_format"
-    if known := next((known for known in JSON_FORMATS if known.matches(conversation)), None):
-        try:
-            with _bounded(0):
-                chat, code = known.read(conversation, ""), ""
-        except ImporterError as error:
-            code = error.code
+def _read_one(known: Format, conversation: Any) -> ImportedChat:
+    """Reads one of a file, by `known` if it is such a one: another kind may be among them."""
+    reader = known if known.matches(conversation) else _known(JSON_FORMATS, conversation)
+    if reader is None or not reader.matches(conversation):
+        raise ImporterError(_UNKNOWN, code="unknown_format", extra={"stage": "no_known_shape"})
+    return checked(reader.read(conversation, ""))
+
+
+def _reading(index: int, conversation: Any, read: Callable[[], ImportedChat]) -> Reading:
+    try:
+        with _bounded(0):
+            chat = read()
+        return Reading(index, chat, "", chat.title, chat.source_id)
+    except ImporterError as error:
+        code = error.code
     data = dict_or_empty(conversation)
-    title = chat.title if chat else next(filter(None, (string(data.get(name)) for name in _TITLES)), "")
-    source_id = chat.source_id if chat else next(filter(None, (identifier(data.get(name)) for name in _IDS)), "")
-    return Reading(index, chat, code, shorten(clean_text(title), CONVERSATION_TITLE_CHARACTERS), source_id)
+    title = next(filter(None, (string(data.get(name)) for name in _TITLES)), "")
+    source_id = next(filter(None, (identifier(data.get(name)) for name in _IDS)), "")
+    return Reading(index, None, code, shorten(clean_text(title), CONVERSATION_TITLE_CHARACTERS), source_id)
 
 
 @contextmanager
@@ -162,7 +215,8 @@ def _structure(content: str) -> tuple[tuple[Format, ...], Any]:
     """The formats that may match, and what they are matched with; None for what is neither a page nor JSON."""
     if _CALL_START.match(content):
         return CALL_FORMATS, content
-    return (HTML_FORMATS, content) if _HTML_START.match(content) else (JSON_FORMATS, _json(content))
+    is_page = _HTML_START.match(content) or (content.lstrip()[:1] == "<" and chatgpt_dom.matches(content))
+    return (HTML_FORMATS, content) if is_page else (JSON_FORMATS, _json(content))
 
 
 def _json(content: str) -> Any:
@@ -185,7 +239,7 @@ def _read_known(formats: tuple[Format, ...], value: Any, filename: str) -> Impor
     conversations = [item for item in known.conversations(value) if known.matches(item)]
     if len(conversations) > 1:
         raise ImporterError(_SEVERAL, code="several_conversations", extra={"conversations": len(conversations)})
-    return known.read(conversations[0], filename)
+    return checked(known.read(conversations[0], filename))
 
 
 def _read_plain(content: str, value: Any, filename: str) -> ImportedChat:
@@ -193,4 +247,9 @@ def _read_plain(content: str, value: Any, filename: str) -> ImportedChat:
         raise ImporterError(_UNKNOWN, code="unknown_format", extra={"stage": "no_known_shape"})
     if _JSON_START.match(content):
         raise ImporterError(_DAMAGED, code="unknown_format", extra={"stage": "not_json"})
-    return text.read(content, filename)
+    return _read_labelled(content, filename)
+
+
+def _read_labelled(content: str, filename: str) -> ImportedChat:
+    known = _known(TEXT_FORMATS, content)
+    return checked(known.read(content, filename)) if known else text.read(content, filename)

@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 
 from integrations.importers.html_tokens import Tag
 from integrations.importers.markdown import fenced
@@ -11,12 +10,12 @@ _BLOCKS = frozenset({"address", "article", "aside", "blockquote", "dd", "div", "
 _BLOCKS |= {"footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p"}
 _BLOCKS |= {"section", "table", "tbody", "tfoot", "thead", "tr", "ul"}
 _SKIPPED = frozenset({"button", "select", "dialog"})
-_MARKS = {"strong": "**", "b": "**", "em": "_", "i": "_", "del": "~~", "s": "~~"}
+_MARKS = {"strong": "**", "b": "**", "em": "_", "i": "_", "del": "~~", "s": "~~", "code": "`"}
 _WEB = re.compile(r"https?://[^\s<>()]{1,2000}", re.IGNORECASE)
+_MAX_COLUMNS = 100
 _MAX_DEPTH = 12  # of lists and quotes; deeper ones are written at this depth
 
 
-@dataclass
 class MarkdownWriter:
     """Takes the tags and texts of one message one after another; `text` is its Markdown.
 
@@ -24,20 +23,26 @@ class MarkdownWriter:
     readers (unless it `keeps_hidden`) or hidden from them. Formulas are the TeX that KaTeX keeps beside what it draws.
     """
 
-    keeps_hidden: bool = False
-    omitted: Counter[str] = field(default_factory=Counter)
-    _lines: list[str] = field(default_factory=list)
-    _inline: list[str] = field(default_factory=list)
-    _prefixes: list[list[str]] = field(default_factory=list)  # of each open list item and quote: [first line, others]
-    _lists: list[int] = field(default_factory=list)  # of each open list: the number of its next item, 0 for bullets
-    _skipping: str = ""  # the name of the element that is passed over
-    _skip_depth: int = 0
-    _code: list[str] | None = None
-    _language: str = ""
-    _links: list[str] = field(default_factory=list)
+    def __init__(self, *, keeps_hidden: bool = False) -> None:
+        self.keeps_hidden = keeps_hidden
+        self.omitted: Counter[str] = Counter()
+        self._lines: list[str] = []
+        self._inline: list[str] = []
+        self._prefixes: list[list[str]] = []  # of each open item and quote: for its first line, and for the others
+        self._lists: list[int] = []  # of each open list: the number of its next item, 0 for bullets
+        self._links: list[str] = []
+        self._marks: Counter[str] = Counter()  # which are open
+        self._skipping = ""  # the name of the element that is passed over
+        self._skip_depth = 0
+        self._code: list[str] | None = None
+        self._language = ""
+        self._cells = 0  # of the table's row that is being written
+        self._is_head = False
 
     @property
     def text(self) -> str:
+        if self._code is not None:
+            self._close_code("pre")
         self._break()
         return re.sub(r"\n{3,}", "\n\n", "\n".join(self._lines)).strip()
 
@@ -84,8 +89,9 @@ class MarkdownWriter:
             self._inline.append("[" if _WEB.fullmatch(self._links[-1]) else "")
         elif name in _BLOCKS:
             self._open_block(tag)
-        else:
-            self._inline.append(_MARKS.get(name, "`" if name == "code" else ""))
+        elif name in _MARKS:
+            self._marks[name] += 1
+            self._inline.append(_MARKS[name])
 
     def _open_in_code(self, tag: Tag) -> None:
         if tag.name == "code":  # what stands in front of it is the block's caption
@@ -109,6 +115,9 @@ class MarkdownWriter:
             self._prefixes.append(["> ", "> "])
         elif tag.name == "hr":
             self._lines += ["---", ""]
+        elif tag.name == "tr":
+            self._inline.append("| ")
+            self._cells = 0
         elif re.fullmatch("h[1-6]", tag.name):
             self._inline.append("#" * int(tag.name[1]) + " ")
 
@@ -130,10 +139,12 @@ class MarkdownWriter:
             self._inline.append("$")
         elif name in ("td", "th"):
             self._inline.append(" | ")
+            self._cells, self._is_head = self._cells + 1, name == "th"
         elif name in _BLOCKS:
             self._close_block(name)
-        else:
-            self._inline.append(_MARKS.get(name, "`" if name == "code" else ""))
+        elif self._marks[name]:
+            self._marks[name] -= 1
+            self._inline.append(_MARKS[name])
 
     def _close_code(self, name: str) -> None:
         code = "".join(self._code or [])
@@ -148,6 +159,10 @@ class MarkdownWriter:
         self._break(is_tight=name in ("li", "tr", "ul", "ol"))
         if name in ("li", "blockquote") and self._prefixes:
             self._prefixes.pop()
+        elif name == "tr" and self._is_head:
+            self._write("|" + " --- |" * min(self._cells, _MAX_COLUMNS))
+        elif name == "table":
+            self._lines.append("")
         elif name in ("ul", "ol") and self._lists:
             self._lists.pop()
             if not self._lists:

@@ -83,10 +83,10 @@ def test_it_reads_the_same_however_it_comes(sample: Sample):
 
 @for_json
 def test_it_does_not_need_metadata_or_children(sample: Sample):
-    bare = outcome(without(sample.content, "metadata", "children", "childrenIds"))
-    assert isinstance(bare, ImportedChat), bare.code
-    assert [role for role, _ in turns(bare)] == [role for role, _ in sample.turns]
-    assert turns(outcome(without(sample.content, "children", "childrenIds"))) == sample.turns
+    children = {"children", "childrenIds"} - sample.holds
+    assert turns(outcome(without(sample.content, *children))) == sample.turns
+    bare = turns(outcome(without(sample.content, "metadata", *children)))
+    assert [role for role, _ in bare] == [role for role, _ in sample.turns]
 
 
 @for_json
@@ -124,7 +124,7 @@ def test_it_ends_with_parents_in_a_circle(sample: Sample):
     for own in filter(None, ids):
         outcome(with_all(sample.content, PARENTS, own))
     for path in places(sample.content):
-        if path and path[-1] in PARENTS and at(sample.content, path) not in ids[1:]:  # the first one's
+        if path and path[-1] in PARENTS and at(sample.content, path) not in ids:  # the first one's
             for own in filter(None, ids):
                 assert len(turns(outcome(replaced(sample.content, path, own)))) >= len(sample.turns)
 

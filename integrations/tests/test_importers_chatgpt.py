@@ -175,6 +175,7 @@ def test_it_does_not_show_what_the_page_does_not_show(hidden):
         (message("assistant", "Working on it", channel="commentary"), "progress"),
         (message("assistant", '{"q": 1}', recipient="web.run"), "tool_call"),
         (message("assistant", '{"q": 1}', recipient="t2uay3k.sj1i4kz", channel="commentary"), "tool_call"),
+        (message("assistant", '{"updates": []}', recipient="canmore.update_textdoc"), "canvas"),
         (message("assistant", content={"content_type": "tether_browsing_display"}), "tool_result"),
         (message("assistant", content={"content_type": "system_error", "text": "x"}), "tool_result"),
         (message("tool", "The output was redacted."), "tool_result"),
@@ -227,6 +228,26 @@ def test_it_makes_a_turn_of_a_generated_image_that_is_the_whole_answer():
     image = message("tool", content={"content_type": "multimodal_text", "parts": [IMAGE]})
     chat = read(message("user", "Draw"), image, message("user", "Thanks"))
     assert turns(chat) == [("user", "Draw"), ("assistant", "[generated image]"), ("user", "Thanks")]
+
+
+def test_it_says_what_a_generated_image_was_made_of():
+    made = IMAGE | {"metadata": {"dalle": {"prompt": "A tower\nof beans", "gen_id": "x"}}}
+    odd = IMAGE | {"metadata": {"dalle": {"prompt": 7}}}
+    chat = read(message("tool", content={"content_type": "multimodal_text", "parts": [made, odd]}))
+    assert turns(chat) == [("assistant", "[generated image] (A tower of beans)\n\n[generated image]")]
+    assert chat.omitted == {"image": 2}
+
+
+@pytest.mark.parametrize(
+    ("flags", "warnings"),
+    [
+        ({"is_archived": True}, ("archived",)),
+        ({"is_do_not_remember": True, "is_archived": False}, ("not_to_be_remembered",)),
+        ({"is_archived": 1, "is_do_not_remember": None}, ()),
+    ],
+)
+def test_it_says_how_a_chat_was_put_away(flags, warnings):
+    assert read(*talk(), **flags).warnings == warnings
 
 
 def test_it_says_which_files_and_images_a_user_sent():

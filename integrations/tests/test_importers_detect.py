@@ -71,7 +71,7 @@ def test_it_passes_over_a_mark_at_the_start_of_pasted_text():
         "[]",
         "[1, 2]",
         '{"chat_messages": {}, "uuid": "x"}',
-        '[{"role": "user", "content": "Hi"}]',
+        '[{"role": "gardener", "content": "Hi"}]',
         '{"conversations": []}',
         "<!DOCTYPE html><html><body>A page</body></html>",
         "<html><script>alert(1)</script></html>",
@@ -158,7 +158,7 @@ def test_it_reads_a_conversation_alone_like_an_archive_of_one():
     assert list(read_each(CHAT)) == list(read_each([CHAT])) == list(read_each({"conversations": [CHAT]}))
 
 
-@pytest.mark.parametrize("value", [None, 5, "x", [], {}, [5], [[CHAT]], {"conversations": 5}])
+@pytest.mark.parametrize("value", [None, 5, [], {}, [5], [[CHAT]], {"conversations": 5}])
 def test_it_refuses_an_archive_in_which_nothing_is_a_conversation(value):
     with pytest.raises(ImporterError) as caught:
         next(read_each(value))
