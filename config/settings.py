@@ -219,6 +219,12 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api",
     "SORT_OPERATIONS": False,
+    "ENUM_NAME_OVERRIDES": {  # of fields that share a name
+        "ArchiveStateEnum": "drafts.models.Archive.State",
+        "BulkResolutionEnum": "drafts.archive_serializers.BULK_RESOLUTIONS",
+        "DuplicateResolutionEnum": "drafts.serializers.RESOLUTIONS",
+        "StateEnum": "conversations.models.Run.State",
+    },
 }
 
 # ── Language models, imports and runs ─────────────────────────────────────────────────────────────────────────────────
@@ -236,9 +242,9 @@ FAILPOINTS = env.chances("FAILPOINTS")
 
 LIMIT_SIGN_INS = env.rate("LIMIT_SIGN_INS")
 LIMIT_SENDS, LIMIT_IMPORTS = env.rate("LIMIT_SENDS"), env.rate("LIMIT_IMPORTS")
+LIMIT_ARCHIVE_BYTES = env.integer("LIMIT_ARCHIVE_BYTES", least=1)
 LIMIT_RUNS_PER_USER = env.integer("LIMIT_RUNS_PER_USER", least=1)
 LIMIT_STREAMS_PER_USER = env.integer("LIMIT_STREAMS_PER_USER", least=1)
-LIMIT_ARCHIVE_BYTES = env.integer("LIMIT_ARCHIVE_BYTES", least=1)
 LIMIT_STREAMS_PER_PROCESS = env.integer("LIMIT_STREAMS_PER_PROCESS", least=1)
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

@@ -23,6 +23,7 @@ BODY: dict[str, Any] = {
     "duplicate_resolution": "create_new",
     "text": "User: A question.\n\nAssistant: An answer.",
     "approve": False,
+    "entries": [0],
 }
 """A value for each required member of any route's JSON body, and for those that only some bodies need."""
 
