@@ -49,10 +49,11 @@ def fetch_chat(
     """
     if link.source not in manners.sources:
         raise error_of("unsupported_url")
-    visit = _Visit(link, manners)
+    visit = Visit(link, manners)
+    requests = visit.allowed()
     if link.needs_all:
-        return _read(link, _together([visit.ask(request) for request in link.requests]), read)
-    *first, last = link.requests
+        return _read(link, _together([visit.ask(request) for request in requests]), read)
+    *first, last = requests
     for request in first:
         try:
             return _read(link, visit.ask(request), read)
@@ -82,7 +83,7 @@ def _together(bodies: list[bytes]) -> bytes:
     return b'{"conversation":%b,"messages":%b}' % (about, messages)
 
 
-class _Visit:
+class Visit:
     """The requests for one link, which share the time."""
 
     def __init__(self, link: ShareLink, manners: Manners) -> None:
@@ -90,17 +91,24 @@ class _Visit:
         self._left = manners.seconds
         self._is_ours = link.host in manners.overrides
 
-    def ask(self, request: Request) -> bytes:
-        path = request.url.removeprefix(f"https://{self._link.host}")
-        if not self._is_ours and self._manners.obeys_robots and not self._rules_allow(path):
+    def allowed(self) -> list[Request]:
+        """The requests that the site's robots.txt allows. Raises `bot_challenge` if those are not enough."""
+        requests = [request for request in self._link.requests if self._may(request)]
+        if len(requests) < (len(self._link.requests) if self._link.needs_all else 1):
             raise error_of("bot_challenge", stage="robots")
+        return requests
+
+    def ask(self, request: Request) -> bytes:
         return self._timed(request, MAX_BYTES).body
 
-    def _rules_allow(self, path: str) -> bool:
-        robots = Request(f"https://{self._link.host}/robots.txt")
-        return self._manners.robots.rules_of(self._link.host, lambda: self._timed(robots, ROBOTS_BYTES).body).allow(
-            path
+    def _may(self, request: Request) -> bool:
+        if self._is_ours or not self._manners.obeys_robots:
+            return True
+        site = f"https://{self._link.host}"
+        rules = self._manners.robots.rules_of(
+            self._link.host, lambda: self._timed(Request(f"{site}/robots.txt"), ROBOTS_BYTES).body
         )
+        return rules.allow(request.url.removeprefix(site))
 
     def _timed(self, request: Request, max_bytes: int) -> Fetched:
         if not self._is_ours:

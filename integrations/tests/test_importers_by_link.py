@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from integrations.importers import by_link
 from integrations.importers.base import ImportedChat, ImporterError
 from integrations.importers.by_link import SOURCES, Manners, fetch_chat
 from integrations.importers.detect import read_chat
@@ -214,6 +215,18 @@ def with_rules(rules: bytes) -> Manners:
     for host in FETCHABLE_HOSTS:
         manners.robots.rules_of(host, lambda: rules)
     return manners
+
+
+def test_it_goes_straight_to_the_page_if_that_is_all_that_robots_txt_allows():
+    manners = with_rules(b"User-agent: *\nDisallow: /\nAllow: /share/")
+    visit = by_link.Visit(SHARED["chatgpt"].link, manners)
+    assert [request.url for request in visit.allowed()] == [SHARED["chatgpt"].url]
+
+
+def test_it_needs_both_addresses_where_each_tells_a_part():
+    with pytest.raises(ImporterError) as caught:
+        fetch_chat(SHARED["branchprompt"].link, with_rules(b"User-agent: *\nDisallow: /*/messages"))
+    assert caught.value.code == "bot_challenge"
 
 
 @each_site
