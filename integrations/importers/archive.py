@@ -4,6 +4,7 @@ Conversations are numbered from 0, in the order of the members' names and then a
 of each is the same however often, and from wherever, an archive is read.
 """
 
+import io
 import json
 import zipfile
 import zlib
@@ -73,7 +74,7 @@ def open_archive(file: IO[bytes], filename: str = "") -> Archive:
     """
     start = file.read(4)
     size = file.seek(0, 2)
-    if start not in _ZIP:
+    if not is_zip(start):
         return Archive((_Source(filename, size, partial(_from_start, file)),))
     try:
         archive = zipfile.ZipFile(file)
@@ -83,6 +84,15 @@ def open_archive(file: IO[bytes], filename: str = "") -> Archive:
         raise ImporterError(detail, code="damaged_archive") from error
     sources = (_Source(base_name(member), member.file_size, partial(archive.open, member)) for member in found.members)
     return Archive(tuple(sources), found.warnings)
+
+
+def is_zip(data: bytes) -> bool:
+    return data[:4] in _ZIP
+
+
+def read_file(data: bytes, filename: str = "") -> ImportedChat:
+    """Like `detect.read_chat`, also of an archive that holds one conversation. Raises `ImporterError`."""
+    return read_single(io.BytesIO(data), filename) if is_zip(data) else read_chat(data, filename)
 
 
 def read_single(file: IO[bytes], filename: str = "") -> ImportedChat:
@@ -155,7 +165,7 @@ def _whole(source: _Source) -> Iterator[Callable[[], Reading]]:
         chat = read_chat(data, source.name)
     except ImporterError as error:
         if error.code == "several_conversations":
-            yield from (partial(_same, reading) for reading in read_each(_parsed(data)))
+            yield from (partial(_same, reading) for reading in read_each(data))
         else:
             yield partial(_unreadable, error.code, source.name)
         return

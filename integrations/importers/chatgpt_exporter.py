@@ -30,8 +30,10 @@ class _Turn:
 
 
 def matches(text: str) -> bool:
-    """Whether `text` has the heading of either role, alone on its line."""
-    return all(heading.search(text) for heading in _BOTH)
+    """Whether `text` has the heading of either role, alone on its line and outside of code."""
+    if not all(heading.search(text) for heading in _BOTH):
+        return False
+    return {name for _, name in _headings(front_matter(lines_of(text))[1])} >= _ROLES.keys()
 
 
 def read(text: str, filename: str = "") -> ImportedChat:
@@ -58,10 +60,15 @@ def read(text: str, filename: str = "") -> ImportedChat:
 
 def _split(lines: list[str]) -> tuple[list[str], list[_Turn]]:
     """What stands above the first heading of a turn, and the turns."""
-    starts = [(number, match["name"]) for number, line in unfenced(lines) if (match := _HEADING.fullmatch(line))]
+    starts = _headings(lines)
     ends = [number for number, _ in starts[1:]] + [len(lines)]
     split = [_Turn(name, lines[number + 1 : end]) for (number, name), end in zip(starts, ends, strict=True)]
-    return lines[: starts[0][0]] if starts else lines, split
+    return lines[: starts[0][0]], split
+
+
+def _headings(lines: list[str]) -> list[tuple[int, str]]:
+    """The number of each line that is the heading of a turn, and whose."""
+    return [(number, match["name"]) for number, line in unfenced(lines) if (match := _HEADING.fullmatch(line))]
 
 
 def _add(turn: _Turn, turns: Turns) -> None:

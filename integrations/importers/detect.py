@@ -25,6 +25,7 @@ from integrations.importers import (
     chatgpt_share,
     chatgpt_state,
     claude,
+    deep_json,
     deepseek,
     gemini,
     gemini_takeout,
@@ -38,6 +39,7 @@ from integrations.importers import (
 )
 from integrations.importers.base import ImportedChat, ImporterError, Reading
 from integrations.importers.checks import checked
+from integrations.importers.markdown import lines_of
 from integrations.importers.turns import too_large
 from integrations.importers.values import dict_or_empty, identifier, named_list, string
 
@@ -147,11 +149,13 @@ def read_text(content: str) -> ImportedChat:
 def read_each(value: Any) -> Iterator[Reading]:
     """A reading of every conversation in `value`, whether it holds one or many; `index` counts from 0.
 
-    `value` is parsed JSON, or the text of a file of any kind. A conversation that cannot be read is a reading with an
-    `error_code`, and the others go on. Raises `ImporterError` `unknown_format`, before the first reading, if `value` is
-    none of what can be read.
+    `value` is parsed JSON, or the bytes or the text of a file of any kind. A conversation that cannot be read is a
+    reading with an `error_code`, and the others go on. Raises `ImporterError` `unknown_format` or `too_large`, before
+    the first reading, if `value` is none of what can be read.
     """
-    formats, parsed = _structure(value) if isinstance(value, str) else (JSON_FORMATS, value)
+    with _bounded(len(value) if isinstance(value, bytes | str) else 0):
+        value = _decoded(value) if isinstance(value, bytes) else value
+        formats, parsed = _structure(value) if isinstance(value, str) else (JSON_FORMATS, value)
     known = _known(formats, parsed)
     if known:
         for index, conversation in enumerate(known.conversations(parsed)):
@@ -223,7 +227,10 @@ def _json(content: str) -> Any:
     if content.lstrip()[:1] not in ("{", "["):
         return None
     try:
-        return json.loads(content, strict=False)
+        try:
+            return json.loads(content, strict=False)
+        except RecursionError:
+            return deep_json.parsed(content)
     except ValueError:
         return None
 
@@ -251,5 +258,6 @@ def _read_plain(content: str, value: Any, filename: str) -> ImportedChat:
 
 
 def _read_labelled(content: str, filename: str) -> ImportedChat:
+    content = "\n".join(lines_of(content))
     known = _known(TEXT_FORMATS, content)
     return checked(known.read(content, filename)) if known else text.read(content, filename)

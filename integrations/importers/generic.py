@@ -10,7 +10,16 @@ from integrations.importers.base import ImportedChat, ImportedMessage, no_messag
 from integrations.importers.message_content import ROLES, content_markdown, count_silent, role_of
 from integrations.importers.titles import choose_title
 from integrations.importers.turns import Turns
-from integrations.importers.values import dict_or_empty, dicts, identifier, model_name, moment, named_list, string
+from integrations.importers.values import (
+    dict_or_empty,
+    dicts,
+    identifier,
+    list_or_empty,
+    model_name,
+    moment,
+    named_list,
+    string,
+)
 
 MESSAGES = "openai-messages/1"
 SHAREGPT = "sharegpt-conversation/1"
@@ -61,12 +70,8 @@ def read_chatbot_ui(data: dict[str, Any], filename: str = "") -> ImportedChat:
 
 
 def _speak(messages: Any, role: str, content: str) -> bool:
-    first = islice((item for item in messages if isinstance(item, dict)), _FIRST_MESSAGES) if _is_list(messages) else ()
+    first = islice((item for item in list_or_empty(messages) if isinstance(item, dict)), _FIRST_MESSAGES)
     return any(string(item.get(role)).lower() in ROLES and content in item for item in first)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
 
 
 def _turns(messages: Any, role_name: str, content_name: str) -> Turns:

@@ -12,7 +12,7 @@ from integrations.importers.turns import Turns
 
 PARSER = "revivalstack-markdown/1"
 
-_PAIR = re.compile(r"#{1,6} chat-(?P<number>\d{1,6})\s*")
+_PAIR = re.compile(r"#{1,6} chat-\d{1,6}\s*")
 _FIRST_PAIR = re.compile(r"^#{1,6} chat-\d{1,6}\s*$", re.MULTILINE)
 _TOP = re.compile(r"#{1,6} \[top\]\(#table-of-contents\)\s*")
 _RULE = re.compile(r"(?:___+|---+|\*\*\*+)\s*")
@@ -24,13 +24,15 @@ def matches(text: str) -> bool:
     """Whether `text` has a heading of a pair, and front matter or links to the top as this script writes them."""
     if not _FIRST_PAIR.search(text):
         return False
-    return "[top](#table-of-contents)" in text or bool({"exporter", "count"} & set(front_matter(lines_of(text))[0]))
+    fields, lines = front_matter(lines_of(text))
+    is_signed = "[top](#table-of-contents)" in text or bool({"exporter", "count"} & fields.keys())
+    return is_signed and bool(_headings(lines))
 
 
 def read(text: str, filename: str = "") -> ImportedChat:
     """The pairs of a text that `matches`. Raises `ImporterError` `no_messages`, `too_large`."""
     fields, lines = front_matter(lines_of(text))
-    starts = [number for number, line in unfenced(lines) if _PAIR.fullmatch(line)]
+    starts = _headings(lines)
     turns = Turns()
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         _add_pair(lines[start + 1 : end], turns)
@@ -45,6 +47,10 @@ def read(text: str, filename: str = "") -> ImportedChat:
         title=choose_title([fields.get("title"), heading], messages, filename),
         messages=messages,
     )
+
+
+def _headings(lines: list[str]) -> list[int]:
+    return [number for number, line in unfenced(lines) if _PAIR.fullmatch(line)]
 
 
 def _add_pair(lines: list[str], turns: Turns) -> None:

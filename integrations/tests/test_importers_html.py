@@ -46,8 +46,8 @@ def test_it_splits_a_page_as_a_browser_does(page, expected):
 )
 def test_it_takes_linear_time_whatever_it_is_given(piece):
     started = time.monotonic()
-    markdown("<p " + " " * 100_000 + "=" + piece * 60_000 + "x" * 10)
-    markdown(piece * 60_000)
+    markdown("<p " + " " * 100_000 + "=" + piece * 20_000 + "x" * 10)
+    markdown(piece * 20_000)
     assert time.monotonic() - started < 5
 
 
