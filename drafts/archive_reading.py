@@ -7,6 +7,7 @@ import time
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -17,7 +18,6 @@ from integrations.importers.archive import why
 from integrations.importers.archive_child import Answer, ArchiveChild
 from integrations.importers.base import ImporterError
 
-LEASE = timedelta(seconds=8)
 BATCH = 100
 BATCH_SECONDS = 1.0
 SLICE_SECONDS = 90.0  # below Celery's time limits; what is left then is another task's
@@ -51,10 +51,13 @@ def read_on(archive_id: UUID) -> bool:
         return False
 
 
+def _lease_end() -> datetime:
+    return timezone.now() + timedelta(seconds=settings.RUN_LEASE_SECONDS)
+
+
 def _claim(archive_id: UUID) -> Archive | None:
-    lease = timezone.now() + LEASE
     claimed = waiting().filter(pk=archive_id).order_by()
-    if not claimed.update(state=Archive.State.READING, fence=F("fence") + 1, lease_until=lease):
+    if not claimed.update(state=Archive.State.READING, fence=F("fence") + 1, lease_until=_lease_end()):
         return None
     return Archive.objects.filter(pk=archive_id).first()
 
@@ -80,7 +83,7 @@ def _read(archive: Archive) -> bool:
 @transaction.atomic
 def _store(archive: Archive, answers: list[Answer], *, lease_until: datetime | None = None) -> None:
     """Adds entries and renews the lease. Raises `LostArchive`, and `ImporterError` beyond `CONVERSATIONS`."""
-    _update(archive, listed=F("listed") + len(answers), lease_until=lease_until or timezone.now() + LEASE)
+    _update(archive, listed=F("listed") + len(answers), lease_until=lease_until or _lease_end())
     archive.listed += len(answers)
     if archive.listed > CONVERSATIONS:
         detail = f"This archive holds more than {CONVERSATIONS:,} conversations. Split it."
