@@ -72,11 +72,11 @@ VARIABLES: dict[str, Variable] = {
     ),
     "LIMIT_SENDS": Variable("600/m", "chat messages of one person"),
     "LIMIT_IMPORTS": Variable("600/h", "imports and generated drafts of one person"),
+    "LIMIT_ARCHIVE_BYTES": Variable("209715200", "the size of an archive that is uploaded to be imported"),
     "LIMIT_RUNS_PER_USER": Variable("100", "runs of one person that are not over yet"),
     "LIMIT_STREAMS_PER_USER": Variable("200", "streams of one person that one web process keeps open"),
     "LIMIT_STREAMS_PER_PROCESS": Variable("1000", "streams that one web process keeps open"),
     "RUN_LEASE_SECONDS": Variable("8", "a run whose runner is silent for so long goes to another runner"),
-    "LIMIT_ARCHIVE_BYTES": Variable("209715200", "the size of an archive that is uploaded to be imported"),
     "RUNNER_CONCURRENCY": Variable("100", "runs that one runner process executes at once"),
     "RUNNER_DRAIN_SECONDS": Variable(
         "30", "how long a runner told to stop goes on with what it has; 0 under `make run`"

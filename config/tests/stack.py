@@ -27,10 +27,10 @@ UVICORN = ["-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "-
            "warning", "--timeout-graceful-shutdown", "1", "--port"]  # fmt: skip
 DAPHNE = ["-m", "daphne", "config.asgi:application", "-b", "127.0.0.1", "-v", "0", "-p"]
 RUNNER = ["manage.py", "runner"]
-Event = dict[str, Any]
 BULK = [*RUNNER, "--kinds", "bulk"]
 WORKER = ["-m", "celery", "--quiet", "--app", "config", "worker", "--concurrency", "1", "--without-gossip",
           "--without-mingle", "-l", "WARNING"]  # fmt: skip
+Event = dict[str, Any]
 
 
 class Stack:
@@ -54,12 +54,12 @@ class Stack:
     def start_runner(self) -> None:
         self._start("runner", RUNNER)
 
-    def kill(self, name: str) -> None:
     def start_bulk(self) -> None:
         """The runner of bulk imports, and the worker that lists archives."""
         self._start("bulk", BULK)
         self._start("worker", WORKER)
 
+    def kill(self, name: str) -> None:
         process = self._processes.pop(name)
         process.kill()
         process.wait(10)

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -148,7 +149,7 @@ def test_it_titles_a_prompt_of_ai_studio_by_its_file():
 
 
 def test_it_shows_what_a_chunk_of_ai_studio_holds():
-    chunks = [
+    chunks: list[dict[str, Any]] = [
         {"role": "user", "text": "See", "driveDocument": {"id": "x"}, "inlineImage": {}},
         {"role": "user", "inlineImage": {"data": "x"}, "driveAudio": {"id": "y"}, "youtubeVideo": {"id": "z"}},
         {"role": "model", "executableCode": {"language": "PYTHON", "code": "print(1)"}},
@@ -171,7 +172,7 @@ def test_it_shows_what_a_chunk_of_ai_studio_holds():
 
 
 @pytest.mark.parametrize("chunks", [[{"role": "model", "text": "x", "isThought": True}], [None], [{}]])
-def test_it_finds_no_message_in_a_prompt_without_any(chunks):
+def test_it_finds_no_message_in_a_prompt_without_any(chunks: list[Any]):
     with pytest.raises(ImporterError) as caught:
         ai_studio.read(prompt(*chunks))
     assert caught.value.code == "no_messages"
