@@ -15,6 +15,7 @@ from itertools import islice, repeat
 from typing import IO, Any
 
 from config.limits import IMPORT_BYTES
+from integrations.importers import deep_json
 from integrations.importers.base import ImportedChat, ImporterError, Reading
 from integrations.importers.detect import read_chat, read_each
 from integrations.importers.json_items import Item, items
@@ -173,7 +174,11 @@ def _whole(source: _Source) -> Iterator[Callable[[], Reading]]:
 
 
 def _parsed(data: bytes) -> Any:
-    return json.loads(data.decode(json.detect_encoding(data), "replace"), strict=False)
+    text = data.decode("utf-8", "replace")
+    try:
+        return json.loads(text, strict=False)
+    except RecursionError:
+        return deep_json.parsed(text)
 
 
 def _same(reading: Reading) -> Reading:
