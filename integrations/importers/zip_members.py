@@ -17,7 +17,7 @@ _DATA = re.compile(r"conversations(?:-\d{1,6})?\.json|(?:.*-)?prod-grok-backend\
 _READABLE = frozenset({".json", ".md", ".markdown", ".txt", ".html", ".htm"})
 _NEVER = re.compile(
     r"(?:users?|account|memories|projects|message_feedback|shared_conversations|group_chats|shopping|sora)\.json"
-    r"|prod-mc-.*|readme(?:\..*)?|chat\.html",
+    r"|prod-mc-.*|readme(?:\..*)?",
     re.IGNORECASE,
 )
 _ENCRYPTED = 0x1
