@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from config.limits import IMPORT_BYTES
 from integrations.importers.base import ImportedChat, ImporterError, Reading
-from integrations.importers.detect import HTML_FORMATS, JSON_FORMATS, read_chat, read_each, read_text
+from integrations.importers.detect import read_chat, read_each, read_text
+from integrations.importers.formats import HTML_FORMATS, JSON_FORMATS
 from integrations.tests.fixtures.chatgpt import SHARE_ID, conversation, message, share_page
 
 MESSAGES = (message("user", "Which beans climb?"), message("assistant", "Runner beans do."))
