@@ -8,7 +8,8 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path, PurePath
 from typing import Any
@@ -25,7 +26,7 @@ from accounts import audit
 from accounts.models import User
 from accounts.principals import Principal
 from config import throttle
-from config.exceptions import Conflict, NotFound, TooLarge
+from config.exceptions import Conflict, NotFound, TooLarge, Unavailable
 from config.limits import ARCHIVES_PER_USER
 from config.text import clean_text
 from conversations.models import Conversation
@@ -44,7 +45,6 @@ def path_of(archive_id: UUID) -> Path:
 
 def _folder() -> Path:
     folder: Path = settings.DATA_DIR / "archives"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
@@ -52,7 +52,7 @@ def take_in(*, user: User, file: UploadedFile) -> Archive:
     """Keeps an uploaded file for a day. Nothing of it is looked at before a worker does.
 
     Raises `TooLarge` beyond `LIMIT_ARCHIVE_BYTES`, `TooMany`, and `Conflict` (`too_many_imports`) for somebody who
-    keeps too many.
+    keeps too many; `Unavailable` if there is no room for the file.
     """
     size = file.size or 0
     if size > settings.LIMIT_ARCHIVE_BYTES:
@@ -64,16 +64,28 @@ def take_in(*, user: User, file: UploadedFile) -> Archive:
     throttle.take("imports", user.pk, settings.LIMIT_IMPORTS)
     name = clean_text(PurePath(file.name or "").name)[:FILENAME_CHARACTERS]
     archive = Archive(user=user, filename=name, size=size, expires_at=timezone.now() + KEPT)
-    try:
-        _write(path_of(archive.id), file)
+    with _undone(path_of(archive.id)) as path:
+        _write(path, file)
         archive.save(force_insert=True)
-    except BaseException:
-        path_of(archive.id).unlink(missing_ok=True)
-        raise
     return archive
 
 
+@contextmanager
+def _undone(path: Path) -> Iterator[Path]:
+    """Leaves no file behind if anything fails. Raises `Unavailable` where the file cannot be written."""
+    try:
+        yield path
+    except BaseException as error:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            log.exception("An archive could not be stored")
+            raise Unavailable("The server has no room for this archive at the moment. Try again later.") from error
+        raise
+
+
 def _write(path: Path, file: UploadedFile) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(path, "xb", opener=_private) as target:
         for chunk in file.chunks():
             target.write(chunk)
@@ -172,7 +184,7 @@ def delete_expired() -> int:
 def _remove_orphans() -> None:
     """A process that died between the file and its row leaves the file."""
     before = time.time() - KEPT.total_seconds()
-    files = {file.name: file for file in _folder().iterdir() if file.stat().st_mtime < before}
+    files = {file.name: file for file in _folder().glob("*") if file.stat().st_mtime < before}
     known = {str(pk) for pk in Archive.objects.values_list("pk", flat=True)}
     for name in files.keys() - known:
         files[name].unlink(missing_ok=True)

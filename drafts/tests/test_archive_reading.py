@@ -29,6 +29,7 @@ def own_folder(settings: Any, tmp_path: Path) -> None:
 def uploaded(alice: User) -> Any:
     def upload(data: bytes, **fields: Any) -> Archive:
         archive = make_archive(alice, **{"state": Archive.State.UPLOADED} | fields)
+        path_of(archive.id).parent.mkdir(exist_ok=True)
         path_of(archive.id).write_bytes(data)
         return archive
 

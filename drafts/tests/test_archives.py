@@ -120,6 +120,13 @@ def test_it_leaves_no_file_when_the_row_cannot_be_stored(alice: User, own_folder
     assert list(own_folder.iterdir()) == []
 
 
+def test_it_says_that_there_is_no_room(alices: Client, own_folder: Path) -> None:
+    own_folder.write_bytes(b"a file where the folder should be")
+    answer = upload(alices)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert not Archive.objects.exists()
+
+
 # ── Looking ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -213,6 +220,7 @@ def test_it_refuses_a_page_that_cannot_be(alices: Client, alice: User, query: st
 
 def with_file(user: User, *titles: str, **fields: Any) -> Archive:
     archive = make_archive(user, *titles, **fields)
+    path_of(archive.id).parent.mkdir(exist_ok=True)
     path_of(archive.id).write_bytes(export(1))
     return archive
 
@@ -264,6 +272,7 @@ def test_it_deletes_what_is_a_day_old_unless_a_run_works_on_it(
 
 
 def test_it_deletes_files_that_belong_to_no_archive_when_they_are_old(alice: User, own_folder: Path) -> None:
+    assert archives.delete_expired() == 0  # before there is a folder
     known = with_file(alice)
     orphan, upload_of_now = own_folder / str(uuid4()), own_folder / str(uuid4())
     for file in (orphan, upload_of_now):
