@@ -124,6 +124,9 @@ async def _import(context: RunContext) -> None:
     left = await context.db(_left, context.run)
     total = await context.db(_chosen_at_first, context.run)
     done = total - len(left)
+    if context.run.fence > 1:  # an owner that died may have stored results that it told nobody
+        for result in await context.db(_done_before, context.run):
+            context.tell(result)
     if not left:
         return
     child = await context.db(_open, context.run, left)
@@ -162,6 +165,10 @@ def _left(run: Run) -> list[int]:
     return list(_entries(run).filter(result=Result.CHOSEN).values_list("position", flat=True))
 
 
+def _done_before(run: Run) -> list[ConversationTold]:
+    return [_told(entry) for entry in _entries(run).exclude(result__in=["", Result.CHOSEN]).order_by("position")]
+
+
 def _open(run: Run, positions: list[int]) -> ArchiveChild:
     archive = Archive.objects.get(run=run)
     try:
@@ -198,6 +205,10 @@ def _take_in(run: Run, entry: ArchiveEntry, answer: Answer) -> ConversationTold:
     entry.result, entry.reason, entry.conversation_id = outcome.result, outcome.reason, outcome.conversation_id
     entry.wants_draft = entry.wants_draft and outcome.result in ArchiveEntry.HERE
     entry.save(update_fields=["result", "reason", "conversation", "wants_draft"])
+    return _told(entry)
+
+
+def _told(entry: ArchiveEntry) -> ConversationTold:
     return ConversationTold(entry.position, entry.title, entry.result, entry.reason, entry.conversation_id)
 
 

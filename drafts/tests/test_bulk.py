@@ -160,6 +160,7 @@ def test_a_runner_that_is_killed_loses_and_doubles_nothing(stack: Stack) -> None
         stack.start_bulk()
         seen += list(events)
     assert seen[-1]["results"] == {"created": 600}
+    assert results(seen) == dict.fromkeys(range(600), ("created", ""))
     assert Run.objects.get(pk=response.headers["x-run-id"]).fence == 2
     assert Conversation.objects.count() == 600
     ids = Conversation.objects.values_list("source_id", flat=True)
