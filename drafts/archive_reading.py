@@ -63,7 +63,7 @@ def _claim(archive_id: UUID) -> Archive | None:
 
 
 def _read(archive: Archive) -> bool:
-    end = time.monotonic() + SLICE_SECONDS
+    end, begun_at = time.monotonic() + SLICE_SECONDS, archive.listed
     with ArchiveChild(path_of(archive.id), archive.filename, start=archive.listed) as child:
         batch: list[Answer] = []
         stored = time.monotonic()
@@ -72,7 +72,7 @@ def _read(archive: Archive) -> bool:
             if len(batch) >= BATCH or time.monotonic() - stored > BATCH_SECONDS:
                 _store(archive, batch)
                 batch, stored = [], time.monotonic()
-            if time.monotonic() > end:
+            if time.monotonic() > end and archive.listed + len(batch) > begun_at:  # each slice comes some way
                 _store(archive, batch, lease_until=timezone.now())
                 return True
         _store(archive, batch)

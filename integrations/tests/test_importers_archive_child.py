@@ -44,6 +44,10 @@ def all_of(child: ArchiveChild) -> list[Answer]:
     return found
 
 
+def process_of(child: ArchiveChild) -> psutil.Process:
+    return psutil.Process(child._process.pid)
+
+
 def positions(found: list[Answer]) -> list[int]:
     return [answer.position for answer in found]
 
@@ -100,8 +104,7 @@ def test_it_goes_on_behind_a_conversation_that_kills_the_child(file: Any) -> Non
     with ArchiveChild(file(export(*range(3000), words=200)), "") as child:
         while len(found) < 5:
             found += child.take() or []
-        (process,) = psutil.Process().children()
-        process.kill()
+        process_of(child).kill()
         while (answers := child.take()) is not None:
             found += answers
     assert positions(found) == list(range(3000))
@@ -119,16 +122,17 @@ def test_it_gives_up_when_the_child_dies_again_and_again(file: Any, monkeypatch:
 def test_it_can_be_closed_while_somebody_waits(file: Any) -> None:
     child = ArchiveChild(file(export(*range(2000), words=200)), "")
     assert child.take() is not None
+    process = process_of(child)
     child.close()
     assert child.take() is None
-    assert psutil.Process().children() == []
+    assert not process.is_running()
 
 
 def test_the_child_ends_when_nobody_listens(file: Any) -> None:
     child = ArchiveChild(file(export(*range(3000), words=200)), "")
     while not child.take():
         pass
-    (process,) = psutil.Process().children()
+    process = process_of(child)
     output = child._process.stdout
     assert output
     output.close()
@@ -139,8 +143,7 @@ def test_the_child_ends_when_nobody_listens(file: Any) -> None:
 def test_it_knows_no_secret(file: Any) -> None:
     with ArchiveChild(file(export(*range(2000), words=200)), "") as child:
         child.take()
-        (process,) = psutil.Process().children()
-        assert process.environ() == {}
+        assert process_of(child).environ() == {}
 
 
 def peak(path: Path) -> tuple[float, list[str]]:
