@@ -9,7 +9,7 @@ from chat.tools import TOOLS
 from config.exceptions import Invalid
 from conversations.models import Conversation, ImportedSummary, Memory, Run
 from conversations.services import transcript
-from drafts.generation import cut_middle
+from drafts.material import cut_middle
 from drafts.models import ProjectDraft
 from integrations.llm.delimited import as_data
 from integrations.llm.messages import ChatRequest, Message, text_message

@@ -67,6 +67,10 @@ VARIABLES: dict[str, Variable] = {
         "", "`name=url,…`: further servers that speak OpenAI's Chat Completions, each with its key in `<NAME>_API_KEY`"
     ),
     "IMPORT_FETCH_OVERRIDES": Variable("", "local mode only: `host=url,…` fetches share links of a host elsewhere"),
+    "IMPORT_LINKS": Variable(
+        "chatgpt,claude,grok,branchprompt,gemini", "sites whose share links are fetched; `none` switches all off"
+    ),
+    "IMPORT_OBEYS_ROBOTS": Variable("true", "`false` fetches share links whatever a site's robots.txt says"),
     "API_TITLE": Variable("Draftloom API", "the name in `GET /` and in the API's documentation"),
     "PROJECT_DRAFT_MAX_COMPLETION_TOKENS": Variable("2048", "cap on the visible text of one answer"),
     "TOOL_APPROVAL": Variable("required", "`auto` lets a model act outside of Draftloom without asking a member first"),
@@ -75,6 +79,7 @@ VARIABLES: dict[str, Variable] = {
     ),
     "LIMIT_SENDS": Variable("600/m", "chat messages of one person"),
     "LIMIT_IMPORTS": Variable("600/h", "imports and generated drafts of one person"),
+    "LIMIT_ARCHIVE_BYTES": Variable("209715200", "the size of an archive that is uploaded to be imported"),
     "LIMIT_RUNS_PER_USER": Variable("100", "runs of one person that are not over yet"),
     "LIMIT_STREAMS_PER_USER": Variable("200", "streams of one person that one web process keeps open"),
     "LIMIT_STREAMS_PER_PROCESS": Variable("1000", "streams that one web process keeps open"),
@@ -159,6 +164,14 @@ def rate(name: str) -> Rate:
 
 def words(name: str) -> list[str]:
     return [word.strip() for word in text(name).split(",") if word.strip()]
+
+
+def subset(name: str, *allowed: str) -> list[str]:
+    """Some of `allowed`, comma-separated; `none` stands for none of them."""
+    chosen = [] if text(name) == "none" else words(name)
+    if unknown := set(chosen) - set(allowed):
+        raise ImproperlyConfigured(f"{name} must be some of {', '.join(allowed)}, or none; not {', '.join(unknown)}.")
+    return chosen
 
 
 def pairs(name: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ DRAFT_TITLE_CHARACTERS = 80
 JSON_BYTES = 2 * 1024 * 1024
 JSON_DEPTH = 64
 IMPORT_BYTES = 25 * 1024 * 1024
+ARCHIVES_PER_USER = 20  # that are kept at the same time
 MULTIPART_BYTES = 64 * 1024  # what a multipart envelope may add to the file it carries
 UPLOAD_BYTES = 10 * 1024 * 1024
 PARSE_IN_PROCESS_BYTES = 1024 * 1024  # a larger import is parsed in a child process

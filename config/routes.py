@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+from django.conf import settings
+
 from config import limits
 
 
@@ -17,12 +19,14 @@ class RouteLimits(NamedTuple):
 _DEFAULT = RouteLimits()
 _OUTSIDE = RouteLimits(outside=True)
 _IMPORT = RouteLimits(limits.IMPORT_BYTES + limits.MULTIPART_BYTES, 120, outside=True)
+_ARCHIVE = RouteLimits(settings.LIMIT_ARCHIVE_BYTES + limits.MULTIPART_BYTES, 600, outside=True)
 _UPLOAD = RouteLimits(limits.UPLOAD_BYTES + limits.MULTIPART_BYTES, 120, outside=True)
 
 _TABLE = tuple(
     (methods, re.compile(pattern), route)
     for methods, pattern, route in (
         ({"POST"}, r"/api/conversations/import-file/?", _IMPORT),
+        ({"POST"}, r"/api/imports/?", _ARCHIVE),
         ({"POST"}, r"/api/conversations/[^/]+/files/?", _UPLOAD),
         ({"POST"}, r"/api/conversations/[^/]+/project/?", _OUTSIDE),
         ({"GET", "HEAD", "POST"}, r"/api/auth/(?:login|callback)/?", _OUTSIDE),

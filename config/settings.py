@@ -124,6 +124,8 @@ CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": timedelta(hours=1)},
     "expire-approvals": {"task": "chat.tasks.expire_approvals", "schedule": timedelta(minutes=10)},
     "sweep-lost-calls": {"task": "llmconfig.tasks.sweep_lost_calls", "schedule": timedelta(minutes=15)},
+    "read-waiting-archives": {"task": "drafts.tasks.read_waiting_archives", "schedule": timedelta(seconds=10)},
+    "delete-expired-archives": {"task": "drafts.tasks.delete_expired_archives", "schedule": timedelta(minutes=10)},
     "trim-runs": {"task": "conversations.tasks.trim_runs", "schedule": timedelta(days=1)},
 }
 
@@ -218,6 +220,12 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api",
     "SORT_OPERATIONS": False,
+    "ENUM_NAME_OVERRIDES": {  # of fields that share a name
+        "ArchiveStateEnum": "drafts.models.Archive.State",
+        "BulkResolutionEnum": "drafts.archive_serializers.BULK_RESOLUTIONS",
+        "DuplicateResolutionEnum": "drafts.serializers.RESOLUTIONS",
+        "StateEnum": "conversations.models.Run.State",
+    },
 }
 
 # ── Language models, imports and runs ─────────────────────────────────────────────────────────────────────────────────
@@ -227,6 +235,8 @@ XAI_API_KEY, XAI_BASE_URL = env.text("XAI_API_KEY"), env.text("XAI_BASE_URL")
 OPENAI_COMPATIBLE_SERVERS = env.servers("OPENAI_COMPATIBLE_SERVERS")
 MAX_COMPLETION_TOKENS = env.integer("PROJECT_DRAFT_MAX_COMPLETION_TOKENS", least=1)
 IMPORT_FETCH_OVERRIDES = env.pairs("IMPORT_FETCH_OVERRIDES")
+IMPORT_LINKS = env.subset("IMPORT_LINKS", "chatgpt", "claude", "grok", "branchprompt", "gemini")
+IMPORT_OBEYS_ROBOTS = env.flag("IMPORT_OBEYS_ROBOTS")
 RUN_LEASE_SECONDS = env.integer("RUN_LEASE_SECONDS", least=2)
 RUNNER_CONCURRENCY = env.integer("RUNNER_CONCURRENCY", least=1)
 RUNNER_DRAIN_SECONDS = env.integer("RUNNER_DRAIN_SECONDS")
@@ -236,6 +246,7 @@ FAILPOINTS = env.chances("FAILPOINTS")
 
 LIMIT_SIGN_INS = env.rate("LIMIT_SIGN_INS")
 LIMIT_SENDS, LIMIT_IMPORTS = env.rate("LIMIT_SENDS"), env.rate("LIMIT_IMPORTS")
+LIMIT_ARCHIVE_BYTES = env.integer("LIMIT_ARCHIVE_BYTES", least=1)
 LIMIT_RUNS_PER_USER = env.integer("LIMIT_RUNS_PER_USER", least=1)
 LIMIT_STREAMS_PER_USER = env.integer("LIMIT_STREAMS_PER_USER", least=1)
 LIMIT_STREAMS_PER_PROCESS = env.integer("LIMIT_STREAMS_PER_PROCESS", least=1)

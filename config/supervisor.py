@@ -17,7 +17,7 @@ from config.local import Backoff, die_with_parent
 TERM_SECONDS = 1.5
 LINE_BYTES = 64 * 1024
 NAME_WIDTH = 8
-COLOURS = {"web": 36, "runner": 32, "worker": 33, "beat": 35, "migrate": 34}
+COLOURS = {"web": 36, "runner": 32, "bulk": 32, "worker": 33, "beat": 35, "migrate": 34}
 
 
 def commands(*, host: str, port: int, data_dir: Path, log_level: str, dev: bool = False) -> dict[str, list[str]]:
@@ -32,6 +32,7 @@ def commands(*, host: str, port: int, data_dir: Path, log_level: str, dev: bool 
         if dev
         else [python, "-m", "uvicorn", "config.asgi:application", *listen, "--no-access-log", "--no-server-header"],
         "runner": [*manage, "runner"],
+        "bulk": [*manage, "runner", "--kinds", "bulk"],
         "worker": [*celery, "worker", "--concurrency", "1", "--without-gossip", "--without-mingle", "-l", log_level],
         "beat": [*celery, "beat", "--schedule", str(data_dir / "celerybeat-schedule"), "-l", log_level],
     }

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 
 from accounts.admin import HistoryAdmin, ReadOnlyAdmin, excerpt
 from conversations import services
@@ -19,6 +20,23 @@ BIG_IN_RUN = ["usage", "step", "result", "payload", "partial"]
 def beneath(relation: str, columns: list[str]) -> list[str]:
     """`columns` as they are called from a row that names theirs by `relation`."""
     return [f"{relation}__{column}" for column in columns]
+
+
+def fidelity_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """The members of an `import_report` in words; what it does not say is left out."""
+    omitted: dict[str, int] = report.get("omitted") or {}
+    left_out = [f"{count:,} × {kind.replace('_', ' ')}" for kind, count in sorted(omitted.items()) if count]
+    cut: dict[str, int] = report.get("generated_from") or {}
+    rows = {
+        "read by": report.get("parser"),
+        "messages kept": report.get("messages"),
+        "left out": ", ".join(left_out) or ("nothing" if "omitted" in report else None),
+        "warnings": ", ".join(report.get("warnings") or []),
+        "model": report.get("model"),
+        "begun there": report.get("created_at"),
+        "draft written from": f"{cut['kept']:,} of {cut['total']:,} characters" if cut else None,
+    }
+    return [(name, str(value)) for name, value in rows.items() if value not in (None, "")]
 
 
 @admin.register(Conversation)
@@ -39,9 +57,15 @@ class ConversationAdmin(ReadOnlyAdmin):
         "is_locked",
         "import_date",
         "updated_at",
+        "fidelity",
         "beginning",
     ]
-    excerpts = ["import_report"]
+
+    @admin.display(description="import report")
+    def fidelity(self, conversation: Conversation) -> str:
+        """What was kept and what was left out, as a table."""
+        rows = format_html_join("", "<tr><th>{}</th><td>{}</td></tr>", fidelity_rows(conversation.import_report))
+        return format_html("<table>{}</table>", rows) if rows else "-"
 
     @admin.display(description="imported chat")
     def beginning(self, conversation: Conversation) -> str:

@@ -84,10 +84,7 @@ def write_summary(*, user: User, conversation_id: int, summary: str) -> None:
 
 def url_of(chat: ImportedChat) -> str:
     """The link of a chat, or for one without a link a name that two imports of the same chat share."""
-    if chat.source_url:
-        return chat.source_url
-    text = "\x1f".join(f"{message.role}\x1e{message.text}" for message in chat.messages)
-    return f"draftloom:import/{chat.source}/{chat.source_id or hashlib.sha256(text.encode()).hexdigest()}"
+    return chat.url
 
 
 def with_url(*, user: User, url: str) -> ConversationQuerySet:
@@ -96,6 +93,14 @@ def with_url(*, user: User, url: str) -> ConversationQuerySet:
     return rows.filter(url_md5=hashlib.md5(url.encode(), usedforsecurity=False).hexdigest(), url=url).order_by(
         "-updated_at", "-id"
     )
+
+
+def same_chat(*, user: User, chat: ImportedChat) -> ConversationQuerySet:
+    """Conversations the user may see that are this chat, imported before; the newest first."""
+    if not chat.source_id:
+        return with_url(user=user, url=url_of(chat))
+    rows = Conversation.objects.visible_to(user).filter(source=chat.source, source_id=chat.source_id)
+    return rows.order_by("-updated_at", "-id")
 
 
 def lock_url(url: str) -> None:
@@ -124,6 +129,14 @@ def replace_chat(*, conversation: Conversation, chat: ImportedChat) -> None:
     conversation.import_date = conversation.updated_at = now
     conversation.save(update_fields=["imported_chat", "import_report", "import_date", "updated_at"])
     ImportedSummary.objects.filter(conversation=conversation).delete()
+
+
+def update_chat(*, conversation: Conversation, chat: ImportedChat) -> bool:
+    """Like `replace_chat`, unless the messages are the same; then nothing changes, and it returns False."""
+    if conversation.imported_chat == _messages_of(chat):
+        return False
+    replace_chat(conversation=conversation, chat=chat)
+    return True
 
 
 def get_run(*, user: Principal, run_id: Any) -> Run:

@@ -1,10 +1,10 @@
-"""The back office of drafts, their versions and projects: to look around."""
+"""The back office of drafts, their versions, projects and archives: to look around."""
 
 from django.contrib import admin
 
 from accounts.admin import HistoryAdmin
 from conversations.admin import BIG_IN_CONVERSATION, BIG_IN_RUN, beneath
-from drafts.models import DraftVersion, Project, ProjectDraft
+from drafts.models import Archive, DraftVersion, Project, ProjectDraft
 
 
 @admin.register(ProjectDraft)
@@ -64,3 +64,29 @@ class ProjectAdmin(HistoryAdmin):
     deferred = ["description", *beneath("conversation", BIG_IN_CONVERSATION)]
     readonly_fields = ["title", "conversation", "linear_project_id", "linear_url", "created_by_user", "created_at"]
     excerpts = ["description"]
+
+
+@admin.register(Archive)
+class ArchiveAdmin(HistoryAdmin):
+    """That somebody has uploaded an archive, and what came of it; what it holds is its uploader's to see alone."""
+
+    list_display = ["id", "user", "state", "error_code", "size", "listed", "created_at", "expires_at"]
+    list_filter = ["state"]
+    search_fields = ["pk__exact", "user__email", "error_code"]
+    ordering = ["-id"]  # UUIDv7: by time
+    joined = ["user", "run"]
+    deferred = ["filename", *beneath("run", BIG_IN_RUN)]
+    readonly_fields = [
+        "id",
+        "user",
+        "state",
+        "error_code",
+        "size",
+        "listed",
+        "warnings",
+        "run",
+        "fence",
+        "lease_until",
+        "created_at",
+        "expires_at",
+    ]

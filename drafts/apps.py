@@ -6,8 +6,10 @@ class DraftsConfig(AppConfig):
 
     def ready(self) -> None:
         from conversations.runs import register
+        from drafts.bulk import BulkHandler
         from drafts.generation import GenerateHandler
         from drafts.import_flow import ImportHandler
 
         register("import", ImportHandler())
         register("generate", GenerateHandler())
+        register("bulk", BulkHandler())

@@ -22,7 +22,9 @@ class StateTold(Event):
 
 @dataclass(frozen=True, slots=True)
 class Progress(Event):
-    """How far a phase is. Phase `shortened`: `current` of `total` characters of the chat fit the model's window."""
+    """How far a phase is. Phase `shortened`: `current` of `total` characters of the chat fit the model's window.
+    Phases `importing` and `generating`: `current` of `total` chosen conversations of an archive are done.
+    """
 
     type: ClassVar[str] = "progress"
     phase: str
@@ -43,6 +45,27 @@ class ModelLimit(Event):
     type: ClassVar[str] = "model_limit_conflict"
     message: str
     suggestion: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationTold(Event):
+    """What became of the entry `key` of an archive: `status` is one of `created updated unchanged skipped failed`."""
+
+    type: ClassVar[str] = "result"
+    key: int
+    title: str
+    status: str
+    reason: str
+    conversation_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BulkDone(Event):
+    """The chosen conversations of an archive are imported; `results` counts them by status."""
+
+    type: ClassVar[str] = "done"
+    import_id: str
+    results: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ Up to "store" nothing is kept; from there on a restart goes straight to "generat
 
 import asyncio
 import dataclasses
+import functools
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -23,13 +25,20 @@ from conversations.runs.events import Event
 from conversations.runs.handlers import RunFailed
 from drafts import services
 from drafts.events import ConflictTold, ModelLimit, StateTold, terminal_of
-from drafts.generation import is_too_long, store_interruption, write_draft
+from drafts.generation import store_interruption, write_draft
+from drafts.material import is_too_long
 from integrations.importers import child
-from integrations.importers.base import ImportedChat, ImportedMessage
-from integrations.importers.detect import fetch_chat
+from integrations.importers.base import ImportedChat, ImportedMessage, ImporterError
+from integrations.importers.by_link import Manners, fetch_chat
 from integrations.importers.links import parse_share_url
 from llmconfig.models import Task
 from llmconfig.services import choose_model, default_model
+
+CHAT_NOT_FOUND = "CHAT_NOT_FOUND"
+"""The code, and the only one in capitals, by which clients know a link behind which there is no chat any more."""
+
+_MAY_PASS = frozenset({"fetch_failed", "bot_challenge", "rate_limited", "timeout", "private_or_login"})
+_FETCHES = ThreadPoolExecutor(8, thread_name_prefix="fetch")  # of their own, since they may queue up for a site
 
 
 class Refused(Exception):
@@ -124,8 +133,23 @@ class ImportHandler:
 
 
 async def _fetched(url: str) -> ImportedChat:
-    link = parse_share_url(url)
-    return await asyncio.to_thread(fetch_chat, link, overrides=settings.IMPORT_FETCH_OVERRIDES, read=child.parse)
+    """Raises `RunFailed` with the outcome as its code; `gone` is `CHAT_NOT_FOUND`."""
+    fetch = functools.partial(fetch_chat, parse_share_url(url), _manners(), child.parse)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_FETCHES, fetch)
+    except ImporterError as error:
+        code = CHAT_NOT_FOUND if error.code == "gone" else error.code
+        raise RunFailed(code, error.detail, retryable=code in _MAY_PASS) from error
+
+
+@functools.cache
+def _manners() -> Manners:
+    return Manners(
+        sources=frozenset(settings.IMPORT_LINKS),
+        contact="" if settings.IS_LOCAL else settings.OWN_URL,
+        overrides=settings.IMPORT_FETCH_OVERRIDES,
+        obeys_robots=settings.IMPORT_OBEYS_ROBOTS,
+    )
 
 
 def precheck(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""Project drafts, their versions, and the projects they become."""
+"""Project drafts, their versions, the projects they become, and the archives that conversations are taken from."""
 
 from typing import ClassVar
 
@@ -7,6 +7,8 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
 
+from accounts.principals import Principal
+from config.text import uuid7
 from conversations.models import Conversation, Run
 
 
@@ -84,3 +86,116 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class ArchiveQuerySet(models.QuerySet["Archive"]):
+    def of(self, user: Principal) -> "ArchiveQuerySet":
+        """An archive is its uploader's alone: it holds whatever that person ever wrote there."""
+        return self.filter(user=user.pk)
+
+
+class Archive(models.Model):
+    """An uploaded export. Its content is a file that is gone after a day; `import_entries` list what it holds.
+
+    `listed` entries are stored so far; who reads on after them holds `fence` until `lease_until`. `run` is the last one
+    that imported from it.
+    """
+
+    class State(models.TextChoices):
+        UPLOADED = "uploaded"
+        READING = "reading"
+        READY = "ready"
+        IMPORTING = "importing"
+        FAILED = "failed"
+
+    TO_READ = (State.UPLOADED, State.READING)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="archives")
+    filename = models.CharField(max_length=255, blank=True)
+    size = models.BigIntegerField(help_text="In bytes.")
+    state = models.CharField(max_length=20, choices=State.choices, default=State.UPLOADED)
+    error_code = models.CharField(max_length=60, blank=True)
+    error = models.TextField(blank=True, help_text="What is wrong with the file, and what to do about it.")
+    warnings = models.JSONField(default=list)
+    listed = models.PositiveIntegerField(default=0)
+    fence = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="archives")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+
+    objects: ClassVar[ArchiveQuerySet] = ArchiveQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "imports"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["uploaded", "reading", "ready", "importing", "failed"]),
+                name="imports_state_check",
+            ),
+            models.CheckConstraint(  # so that an archive has one active run at most
+                condition=~Q(state="importing") | Q(run__isnull=False), name="imports_run_check"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["expires_at"], name="imports_expired"),
+            models.Index(  # what no worker has read yet
+                fields=["lease_until"], condition=Q(state__in=["uploaded", "reading"]), name="imports_to_read"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Archive {self.id}"
+
+
+class ArchiveEntry(models.Model):
+    """A conversation in an archive, by its `position` there; its messages stay in the file until it is imported.
+
+    `result` is empty until somebody has chosen it; `reason` and `conversation` belong to the result. `error_code` says
+    why it cannot be read. `wants_draft` until its draft is written, or cannot be.
+    """
+
+    class Result(models.TextChoices):
+        CHOSEN = "chosen"
+        CREATED = "created"
+        UPDATED = "updated"
+        UNCHANGED = "unchanged"
+        SKIPPED = "skipped"
+        FAILED = "failed"
+
+    HERE = (Result.CREATED, Result.UPDATED, Result.UNCHANGED)
+
+    archive = models.ForeignKey(Archive, models.CASCADE, related_name="entries")
+    position = models.PositiveIntegerField()
+    source = models.CharField(max_length=40, blank=True)
+    source_id = models.TextField(blank=True)
+    url = models.TextField(blank=True)
+    title = models.TextField(blank=True)
+    messages = models.PositiveIntegerField(default=0)
+    begun_at = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField(null=True)
+    omitted = models.JSONField(default=dict)
+    warnings = models.JSONField(default=list)
+    error_code = models.CharField(max_length=60, blank=True)
+    result = models.CharField(max_length=20, choices=Result.choices, blank=True)
+    reason = models.CharField(max_length=60, blank=True)
+    conversation = models.ForeignKey(Conversation, models.SET_NULL, null=True, related_name="+")
+    wants_draft = models.BooleanField(default=False)
+
+    objects: ClassVar[models.Manager["ArchiveEntry"]] = models.Manager()
+
+    class Meta:
+        db_table = "import_entries"
+        constraints = [
+            models.UniqueConstraint(fields=["archive", "position"], name="import_entries_position_key"),
+            models.CheckConstraint(
+                condition=Q(result__in=["", "chosen", "created", "updated", "unchanged", "skipped", "failed"]),
+                name="import_entries_result_check",
+            ),
+        ]
+        indexes = [
+            models.Index(  # what a run has still to do
+                fields=["archive", "position"], condition=Q(result="chosen"), name="import_entries_chosen"
+            ),
+        ]

@@ -169,6 +169,12 @@ def store_failure(*, draft: ProjectDraft, run: Run, reason: str) -> None:
         _fill(active, title=FAILED_TITLE, description=reason, run=run)
 
 
+def has_text(*, conversation_id: int) -> bool:
+    """Whether the conversation has a draft that is more than a placeholder."""
+    draft = ProjectDraft.objects.select_related("active_version").filter(conversation_id=conversation_id).first()
+    return draft is not None and draft.active_version is not None and not _is_untouched(draft.active_version)
+
+
 def _is_untouched(version: DraftVersion) -> bool:
     return version.version_number == 1 and version.title == PLACEHOLDER_TITLE and not version.is_manual_edit
 

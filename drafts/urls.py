@@ -1,11 +1,15 @@
 from django.urls import path
 
+from drafts.archive_views import ArchiveViewSet
 from drafts.views import ImportFileViewSet, ImportViewSet, ProjectDraftViewSet
 
 draft = "conversations/<str:conversation_id>/project-draft"
 urlpatterns = [
     path("conversations/import", ImportViewSet.as_view({"post": "link"})),
     path("conversations/import-file", ImportFileViewSet.as_view({"post": "file"})),
+    path("imports", ArchiveViewSet.as_view({"get": "list", "post": "create"})),
+    path("imports/<str:import_id>", ArchiveViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
+    path("imports/<str:import_id>/start", ArchiveViewSet.as_view({"post": "start"})),
     path(draft, ProjectDraftViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path(f"{draft}/versions", ProjectDraftViewSet.as_view({"get": "versions"})),
     path(f"{draft}/versions/<str:version_id>/activate", ProjectDraftViewSet.as_view({"post": "activate"})),

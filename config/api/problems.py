@@ -45,6 +45,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "No message in this chat could be answered again.",
     ),
     "nothing_to_retry": ("Nothing to try again", "Only a run that failed or was cancelled can be tried again."),
+    "too_many_imports": ("Too many archives", "Delete one that you need no more; each goes by itself after a day."),
     "too_many_runs": ("Too many runs", "Wait for one of your answers to be written, or stop one."),
     "too_many_streams": (
         "Too many streams",
@@ -76,6 +77,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "invalid_id": ("Not an id", "Ids of things are positive whole numbers, ids of runs are UUIDs."),
     "invalid_limit": ("Limit out of range", "`limit` must be a whole number within the range that `detail` names."),
     "invalid_offset": ("Offset out of range", "`offset` must be a whole number and not negative."),
+    "import_not_ready": (
+        "The archive is not ready",
+        "A worker still lists what it holds, or could not: `state` and `error` of the import say which.",
+    ),
     "malformed": (
         "Malformed request",
         "The request could not be read: JSON that is no JSON or nested too deeply, a broken form, a broken header.",
@@ -104,6 +109,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "throttled": ("Too many requests", "Wait for `Retry-After` seconds, then go on more slowly."),
     "too_large": ("Too large", "The request is larger than this address takes; `detail` names the limit."),
     "unavailable": ("Not available", "Something this needs is away or not configured. Try again later."),
+    "unknown_entry": ("No such entry", "`GET /api/imports/{id}` lists the keys of what an archive holds."),
     "unstorable_text": (
         "Text that cannot be stored",
         "The text holds a NUL character or half of a surrogate pair. Remove it and send the text again.",

@@ -25,6 +25,7 @@ BODY: dict[str, Any] = {
     "approve": False,
     "prompt_type": "project_draft_chat",
     "system_prompt": "You help.",
+    "entries": [0],
 }
 """A value for each required member of any route's JSON body, and for those that only some bodies need."""
 

@@ -1,11 +1,14 @@
 """Rows for tests that need neither an import nor a model."""
 
+from datetime import timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from chat import services as chat
 from chat.models import ChatMessage
 from conversations.models import Conversation, Run
-from drafts.models import ProjectDraft
+from drafts.models import Archive, ArchiveEntry, ProjectDraft
 from drafts.services import Author, add_version
 
 CHAT = [{"role": "user", "content": "Build a lighthouse."}, {"role": "assistant", "content": "With a lamp."}]
@@ -45,3 +48,14 @@ def make_turn(draft: ProjectDraft, question: str, answer: str = "", **run: Any) 
         role = ChatMessage.Role.ASSISTANT
         chat.append(draft=draft, role=role, content=answer, user=user, run=row, author=DEMO)
     return row
+
+
+def make_archive(user: Any, *titles: str, **fields: Any) -> Archive:
+    """An archive that is listed; its entries are chats of ChatGPT with these titles and ids."""
+    values = {"filename": "export.zip", "size": 1000, "state": Archive.State.READY, "listed": len(titles)}
+    archive = Archive.objects.create(user=user, **{"expires_at": timezone.now() + timedelta(days=1)} | values | fields)
+    for position, title in enumerate(titles):
+        url = f"draftloom:import/chatgpt/{title}"
+        chat = {"source": "chatgpt", "source_id": title, "url": url, "title": title, "messages": 2}
+        ArchiveEntry.objects.create(archive=archive, position=position, **chat)
+    return archive

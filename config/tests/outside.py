@@ -59,6 +59,7 @@ class Outside:
         application = web.Application(client_max_size=64 * 1024 * 1024)
         application.router.add_post("/v1/chat/completions", self._complete)
         application.router.add_get("/{path:.*}", self._page)
+        application.router.add_post("/_/{path:.*}", self._page)  # Gemini's remote calls
         self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()

@@ -20,12 +20,16 @@ from config.env import BASE_DIR, VARIABLES
 from config.live import log_key
 from config.redis import client as redis_client
 from config.tests.outside import Outside
+from integrations.importers.links import FETCHABLE_HOSTS
 
 START_SECONDS, STREAM_SECONDS = 30.0, 60.0
 UVICORN = ["-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--no-access-log", "--log-level",
            "warning", "--timeout-graceful-shutdown", "1", "--port"]  # fmt: skip
 DAPHNE = ["-m", "daphne", "config.asgi:application", "-b", "127.0.0.1", "-v", "0", "-p"]
 RUNNER = ["manage.py", "runner"]
+BULK = [*RUNNER, "--kinds", "bulk"]
+WORKER = ["-m", "celery", "--quiet", "--app", "config", "worker", "--concurrency", "1", "--without-gossip",
+          "--without-mingle", "-l", "WARNING"]  # fmt: skip
 Event = dict[str, Any]
 
 
@@ -49,6 +53,11 @@ class Stack:
 
     def start_runner(self) -> None:
         self._start("runner", RUNNER)
+
+    def start_bulk(self) -> None:
+        """The runner of bulk imports, and the worker that lists archives."""
+        self._start("bulk", BULK)
+        self._start("worker", WORKER)
 
     def kill(self, name: str) -> None:
         process = self._processes.pop(name)
@@ -87,7 +96,7 @@ class Stack:
                 "POSTGRES_DB": database["NAME"],
                 "OPENAI_API_KEY": "sk-test",
                 "OPENAI_BASE_URL": self.outside.openai_url,
-                "IMPORT_FETCH_OVERRIDES": f"chatgpt.com={self.outside.share_url}",
+                "IMPORT_FETCH_OVERRIDES": ",".join(f"{host}={self.outside.share_url}" for host in FETCHABLE_HOSTS),
                 "RUN_LEASE_SECONDS": "3",
                 "RUNNER_DRAIN_SECONDS": "0",
                 "CORS_ORIGINS": "https://spa.example.org",

@@ -14,7 +14,7 @@ from django.test import Client
 from accounts import keys, services
 from accounts.models import READ_SCOPES, SCOPES, User, UserSession
 from config.tests.api_routes import Route, api_routes, page_paths, row_counts, send
-from config.tests.making import make_conversation, make_draft, make_turn
+from config.tests.making import make_archive, make_conversation, make_draft, make_turn
 from conftest import make_user, signed_in
 from conversations.models import ImportedSummary
 
@@ -60,6 +60,11 @@ ROWS = {
     f"GET {DRAFT}/chat": Row("shared", READ),
     f"POST {DRAFT}/chat/stream": Row("shared", WRITE),
     f"POST {DRAFT}/chat/regenerate": Row("shared", WRITE),
+    "GET /api/imports": Row("everybody", READ),
+    "POST /api/imports": Row("everybody", IMPORT, 422),  # it takes a file
+    "GET /api/imports/{import_id}": Row("alice", READ),
+    "DELETE /api/imports/{import_id}": Row("alice", IMPORT),
+    "POST /api/imports/{import_id}/start": Row("alice", IMPORT),
     "GET /api/runs": Row("everybody", READ),
     "GET /api/runs/{run_id}": Row("shared", READ),
     "GET /api/runs/{run_id}/events": Row("shared", READ),
@@ -110,6 +115,7 @@ def everything_of(alice: User) -> dict[str, Any]:
         "version_id": draft.versions.earliest("version_number").pk,
         "run_id": run.id,
         "session_id": UserSession.objects.latest("id").pk,
+        "import_id": make_archive(alice, CANARY).id,
         "prompt_type": "project_draft_chat",
         "version": 0,
         "token": "spent",

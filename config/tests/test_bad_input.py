@@ -17,7 +17,7 @@ from accounts.models import User, UserSession
 from accounts.services import open_session
 from accounts.sessions import digest
 from config.tests.api_routes import BODY, METHODS, Route, api_paths, api_routes, check_refused, row_counts, send
-from config.tests.making import make_conversation, make_draft, make_run, make_turn
+from config.tests.making import make_archive, make_conversation, make_draft, make_run, make_turn
 from config.tests.stack import Stack
 from conversations.models import Run
 from llmconfig.models import LLMModel
@@ -32,6 +32,7 @@ BAD_IDS: dict[str, list[tuple[str, int]]] = {
     "session_id": [("0", 400), ("-1", 400), (str(2**63), 404), (str(HUGE), 404), *((i, 422) for i in NO_INTEGERS)],
     "run_id": [(i, 422) for i in ["0", "-1", str(HUGE), *NO_INTEGERS, "01a2033d-ae82-716c-8809-2432d111e24"]],
     "version": [("-1", 422), (str(2**63), 404), (str(HUGE), 404), *((i, 422) for i in NO_INTEGERS)],
+    "import_id": [(i, 422) for i in ["0", "-1", str(HUGE), *NO_INTEGERS, "01a2033d-ae82-716c-8809-2432d111e24"]],
     "prompt_type": [(i, 400) for i in ["0", "nothing", "%00", "%ED%A0%80", "project_draft_chat%20", str(HUGE)]],
 }
 ANYTHING_GOES = {
@@ -53,6 +54,7 @@ def ids(alice: User) -> dict[str, Any]:
         "version_id": draft.versions.earliest("version_number").pk,
         "run_id": make_run(alice, conversation, kind=Run.Kind.IMPORT, event_seq=5).id,
         "session_id": UserSession.objects.get(session_key=digest(open_session(user=alice))).pk,
+        "import_id": make_archive(alice, "One").id,
         "prompt_type": "project_draft_chat",
         "version": 0,
     }
@@ -111,8 +113,9 @@ def test_it_refuses_an_id_that_cannot_be(route: Route, refused: Any, ids: dict[s
 
 @each(WITH_ID)
 def test_it_finds_nothing_under_an_id_that_nobody_has(route: Route, refused: Any, ids: dict[str, Any]) -> None:
-    unknown: dict[str, Any] = dict.fromkeys(["conversation_id", "version_id", "session_id", "version"], 10**9)
-    unknown["run_id"] = "01a2033d-ae82-716c-8809-2432d111e240"
+    names = ["conversation_id", "version_id", "session_id", "version"]
+    unknown: dict[str, Any] = dict.fromkeys(names, 10**9)
+    unknown["run_id"] = unknown["import_id"] = "01a2033d-ae82-716c-8809-2432d111e240"
     for parameter in set(route.parameters) & set(unknown):
         refused(route, 404, ids=ids | {parameter: unknown[parameter]})
 

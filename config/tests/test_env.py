@@ -168,6 +168,18 @@ def test_it_refuses_a_rate_that_is_none(monkeypatch: pytest.MonkeyPatch, value: 
         env.rate("LIMIT_SENDS")
 
 
+@pytest.mark.parametrize(("value", "chosen"), [("", 5), ("claude, grok", 2), ("none", 0)])
+def test_it_reads_some_of_a_list(monkeypatch: pytest.MonkeyPatch, value: str, chosen: int):
+    monkeypatch.setenv("IMPORT_LINKS", value)
+    assert len(env.subset("IMPORT_LINKS", "chatgpt", "claude", "grok", "branchprompt", "gemini")) == chosen
+
+
+def test_it_refuses_what_is_not_on_a_list(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("IMPORT_LINKS", "claude,cluade")
+    with pytest.raises(ImproperlyConfigured, match="must be some of claude, grok, or none; not cluade"):
+        env.subset("IMPORT_LINKS", "claude", "grok")
+
+
 def test_it_reads_lists_and_pairs(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ALLOWED_HOSTS", " a.example, b.example,, ")
     assert env.words("ALLOWED_HOSTS") == ["a.example", "b.example"]

@@ -9,6 +9,7 @@ from drf_spectacular.validation import validate_schema
 from config.tests.api_routes import Route, api_routes
 
 OPERATIONS = {
+    "archive_create", "archive_destroy", "archive_list", "archive_retrieve", "archive_start",
     "auth_callback", "auth_cleanup", "auth_login", "auth_login_link", "auth_logout", "auth_me", "auth_status",
     "chat_list", "chat_regenerate", "chat_stream",
     "conversation_destroy", "conversation_imported_chat_summary", "conversation_list", "conversation_partial_update",

@@ -1,5 +1,6 @@
 """The page at `/`, used in a real browser."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from config.tests.stack import chat_path, said
+from integrations.tests.fixtures.archives import chat, export, zipped
 
 CHAT = "User: I want to build a bird feeder.\n\nAssistant: Good. Steps:\n\n- buy cedar\n- cut it"
 ANSWER = "".join(f"w{number} " for number in range(60)).strip()
@@ -110,6 +112,42 @@ def test_it_imports_a_dropped_file(opened: Opened) -> None:
     opened("#imported-label").click()
     expect(opened("#imported-messages .message")).to_have_count(2)
     expect(opened("#imported-messages")).to_contain_text("I want to build a bird feeder.")
+
+
+def test_it_takes_what_is_chosen_from_an_archive(opened: Opened, stack: Any) -> None:
+    stack.start_bulk()
+    data = json.loads(export(1, 2, 3)) + [{**chat(4), "mapping": {}, "current_node": None}]
+    archive = zipped({"conversations.json": json.dumps(data).encode()})
+    file: Any = {"name": "export.zip", "mimeType": "application/zip", "buffer": archive}
+    opened("#import-file").set_input_files(file)
+    opened("#import-button").click()
+    expect(opened("#archive-status")).to_contain_text("4 conversations. 1 of them cannot be read.", timeout=30_000)
+    expect(opened("#archive-name")).to_have_text("export.zip")
+    expect(opened("#archive-entries li")).to_have_count(4)
+    expect(opened("#entry-3 input")).to_be_disabled()
+    opened("#archive-start").click()
+    expect(opened("#archive-error")).to_have_text("Choose at least one conversation.")
+    opened("#entry-1 input").check()
+    opened("#archive-start").click()
+    expect(opened("#archive-status")).to_have_text("Done: 1 imported.", timeout=30_000)
+    expect(opened("#entry-1 .tag")).to_have_text("imported")
+    expect(opened("#conversations .title")).to_have_text("Chat 2")
+    opened("#archive-all").check()
+    opened("#archive-start").click()
+    expect(opened("#archive-status")).to_have_text("Done: 2 imported, 1 left as it was, 1 nothing new.", timeout=30_000)
+    assert not opened.is_too_wide()
+    opened("#archive-delete").click()
+    expect(opened("#import-view")).to_be_visible()
+    assert stack.client().get("/api/imports").json() == {"imports": []}
+    assert opened.complaints.pop().endswith("422 (Unprocessable Entity)")  # the browser, of the file with several
+
+
+def test_it_says_what_is_wrong_with_an_archive(opened: Opened, stack: Any) -> None:
+    stack.start_bulk()
+    archive = stack.client().http.post("/api/imports", files={"file": ("photos.zip", zipped({"a.jpg": b""}))}).json()
+    opened.page.goto(f"{opened.url}/#/a/{archive['id']}")
+    expect(opened("#archive-status")).to_contain_text("holds no conversations that can be read", timeout=30_000)
+    expect(opened("#archive-form")).to_be_hidden()
 
 
 def test_it_imports_a_link(opened: Opened, stack: Any) -> None:

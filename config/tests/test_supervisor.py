@@ -145,4 +145,4 @@ def test_pauses_double_up_to_five_seconds_and_are_short_again_after_a_long_life(
 def test_dev_serves_with_the_reloading_server(host: str, address: str) -> None:
     table = commands(host=host, port=80, data_dir=Path("/data"), log_level="INFO", dev=True)
     assert table["web"][1:] == ["manage.py", "runserver", address]
-    assert list(table) == ["web", "runner", "worker", "beat"]
+    assert list(table) == ["web", "runner", "bulk", "worker", "beat"]

@@ -85,6 +85,37 @@ def test_lists_read_no_chat_and_no_payload(olivias: Client, model: type) -> None
         assert column not in sql
 
 
+def test_it_shows_what_was_kept_and_what_was_left_out(olivias: Client) -> None:
+    conversation = make_conversation(1)
+    conversation.import_report = {
+        "parser": "claude-export/1",
+        "messages": 1_234,
+        "omitted": {"tool_call": 1_500, "image": 2, "branch": 0},
+        "warnings": ["truncated", "<b>"],
+        "generated_from": {"kept": 10_000, "total": 20_000},
+    }
+    conversation.save()
+    shown = detail_page(olivias, conversation)
+    for name, value in [
+        ("read by", "claude-export/1"),
+        ("messages kept", "1234"),
+        ("left out", "2 × image, 1,500 × tool call"),
+        ("warnings", "truncated, &lt;b&gt;"),
+        ("draft written from", "10,000 of 20,000 characters"),
+    ]:
+        assert f"<tr><th>{name}</th><td>{value}</td></tr>" in shown
+    assert "begun there" not in shown
+
+
+@pytest.mark.parametrize(("report", "words"), [({}, "-"), ({"omitted": {}}, "<td>nothing</td>")])
+def test_it_says_when_nothing_is_known_or_nothing_was_left_out(
+    olivias: Client, report: dict[str, object], words: str
+) -> None:
+    conversation = make_conversation(1)
+    Conversation.objects.update(import_report=report)
+    assert words in detail_page(olivias, conversation).split("Import report")[1].split("Imported chat")[0]
+
+
 def test_it_shows_the_beginning_of_a_long_chat(olivias: Client) -> None:
     shown = detail_page(olivias, make_conversation(1, messages=45))
     assert "message &lt;0&gt;" in shown

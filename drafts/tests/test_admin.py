@@ -4,9 +4,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.services import get_or_make_user
+from config.tests import making
 from config.tests.admin_pages import Make, check_closed, check_pages, check_read_only, detail_page, list_page
 from conversations.models import Conversation, Run
-from drafts.models import DraftVersion, Project, ProjectDraft
+from drafts.models import Archive, DraftVersion, Project, ProjectDraft
 
 
 def make_conversation(number: int) -> Conversation:
@@ -49,7 +50,13 @@ def make_project(number: int) -> Project:
     )
 
 
-MAKERS = [make_draft, make_version, make_project]
+def make_archive(number: int) -> Archive:
+    user = get_or_make_user(email=f"person{number}@example.org")
+    run = Run.objects.create(kind=Run.Kind.BULK, state=Run.State.DONE, user=user)
+    return making.make_archive(user, "A secret", filename="secret.zip", run=run)
+
+
+MAKERS = [make_draft, make_version, make_project, make_archive]
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -74,7 +81,7 @@ def test_lists_read_no_long_text(olivias: Client, make: Make) -> None:
         list_page(olivias, type(row))
     sql = " ".join(query["sql"] for query in queries)
     assert row._meta.db_table in sql
-    for column in ("imported_chat", "import_report", '"description"', '"payload"', '"partial"'):
+    for column in ('"filename"', "imported_chat", "import_report", '"description"', '"payload"', '"partial"'):
         assert column not in sql
 
 
@@ -100,3 +107,11 @@ def test_it_finds_versions_by_the_title_of_their_conversation(olivias: Client) -
     shown = list_page(olivias, DraftVersion, "?q=Conversation 2")
     assert "Draft &lt;2&gt;" in shown
     assert "Draft &lt;1&gt;" not in shown
+
+
+def test_it_shows_no_operator_what_an_archive_holds(olivias: Client) -> None:
+    archive = make_archive(1)
+    for shown in (detail_page(olivias, archive), list_page(olivias, Archive)):
+        assert "person1@example.org" in shown
+        assert "secret" not in shown
+    assert olivias.get("/admin/drafts/archiveentry/").status_code == 404

@@ -1,5 +1,6 @@
 """What every importer gives: one `ImportedChat`, or an `ImporterError`. Pure values, free of Django models."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -17,6 +18,12 @@ class ImporterError(Invalid):
     """
 
     code = "import_failed"
+
+
+def no_messages(**diagnosis: str | int) -> ImporterError:
+    """The error of a conversation in which nothing is to be shown; `diagnosis` holds stages and counts, never text."""
+    detail = "No message of this conversation can be shown. Copy the chat's text and paste it instead."
+    return ImporterError(detail, code="no_messages", extra={"stage": "no_visible_messages"} | diagnosis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,17 @@ class ImportedChat:
     omitted: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    @property
+    def url(self) -> str:
+        """The link of this chat, or for one without a link a name that two imports of the same chat share."""
+        if self.source_url:
+            return self.source_url
+        return f"draftloom:import/{self.source}/{self.source_id or self._digest()}"
+
+    def _digest(self) -> str:
+        text = "\x1f".join(f"{message.role}\x1e{message.text}" for message in self.messages)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def report(self) -> dict[str, Any]:
         """What was kept and what was left out, as it is stored with the conversation."""
         return {
@@ -61,3 +79,17 @@ class ImportedChat:
             "model": self.model,
             "created_at": self.created_at.isoformat() if self.created_at else None,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What became of the conversation at `index` of a file that may hold many: a `chat`, or else an `error_code`.
+
+    `title` and `source_id` name the conversation even if it could not be read, as far as they stand in it.
+    """
+
+    index: int
+    chat: ImportedChat | None
+    error_code: str = ""
+    title: str = ""
+    source_id: str = ""

@@ -5,9 +5,12 @@ from collections import Counter
 from typing import Any
 
 from integrations.importers.citations import resolve_citations
+from integrations.importers.markdown import fenced
 from integrations.importers.turns import joined
+from integrations.importers.values import dict_or_empty, list_or_empty, string
 
 GENERATED_IMAGE = "[generated image]"
+_PROMPT_CHARACTERS = 1000
 
 _AUDIO = frozenset({"audio_asset_pointer", "real_time_user_audio_video_asset_pointer"})
 _TYPE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
@@ -22,13 +25,13 @@ def content_text(message: dict[str, Any], role: str, omitted: Counter[str]) -> s
     content, metadata = message["content"], dict_or_empty(message.get("metadata"))
     kind = type_of(content)
     if kind in ("text", "multimodal_text"):
-        text = joined([_part(part, role, metadata, omitted) for part in _list(content.get("parts"))])
+        text = joined([_part(part, role, metadata, omitted) for part in list_or_empty(content.get("parts"))])
     elif kind == "code":
-        text = fenced(_string(content.get("text")), _string(content.get("language")))
+        text = fenced(string(content.get("text")), string(content.get("language")))
     elif kind == "execution_output":
-        text = fenced(_string(content.get("text")))
+        text = fenced(string(content.get("text")))
     elif kind == "tether_quote":
-        text = joined([_string(content.get(key)) for key in ("title", "url", "text")])
+        text = joined([string(content.get(key)) for key in ("title", "url", "text")])
     else:
         text = _unknown(kind, omitted)
     return joined([text, *_attachments(metadata, content, omitted)])
@@ -37,28 +40,22 @@ def content_text(message: dict[str, Any], role: str, omitted: Counter[str]) -> s
 def weight(message: dict[str, Any]) -> int:
     """The work of reading `message`, in characters: what a few bytes can refer to a thousand times over adds up."""
     content, metadata = message["content"], dict_or_empty(message.get("metadata"))
-    parts = _list(content.get("parts"))
-    references = len(_list(metadata.get("content_references"))) + len(_list(metadata.get("citations")))
+    parts = list_or_empty(content.get("parts"))
+    references = len(list_or_empty(metadata.get("content_references"))) + len(list_or_empty(metadata.get("citations")))
     characters = sum(len(text) for text in (*content.values(), *parts) if isinstance(text, str))
-    return characters + len(parts) * (1 + references) + len(_list(metadata.get("attachments")))
+    return characters + len(parts) * (1 + references) + len(list_or_empty(metadata.get("attachments")))
 
 
-def image_placeholders(message: dict[str, Any]) -> str:
-    """One `[generated image]` for each image among the parts of a tool's result; nothing if it has none."""
-    parts = _list(message["content"].get("parts"))
-    return "\n\n".join(GENERATED_IMAGE for part in parts if type_of(part) == "image_asset_pointer")
+def generated_images(message: dict[str, Any]) -> list[str]:
+    """A `[generated image]` for each image among the parts of a tool's result, with the prompt that it was made of."""
+    parts = list_or_empty(message["content"].get("parts"))
+    return [_generated(part) for part in parts if type_of(part) == "image_asset_pointer"]
 
 
-def fenced(code: str, language: str = "") -> str:
-    if not code.strip():
-        return ""
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
-    name = language if _TYPE_NAME.fullmatch(language) and language != "unknown" else ""
-    return f"{fence}{name}\n{code}\n{fence}"
-
-
-def dict_or_empty(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _generated(part: dict[str, Any]) -> str:
+    made = dict_or_empty(dict_or_empty(part.get("metadata")).get("dalle"))
+    prompt = " ".join(string(made.get("prompt"))[:_PROMPT_CHARACTERS].split())
+    return f"{GENERATED_IMAGE} ({prompt})" if prompt else GENERATED_IMAGE
 
 
 def _part(part: Any, role: str, metadata: dict[str, Any], omitted: Counter[str]) -> str:
@@ -66,10 +63,10 @@ def _part(part: Any, role: str, metadata: dict[str, Any], omitted: Counter[str])
         return resolve_citations(part, metadata)
     kind = type_of(part)
     if kind == "audio_transcription":
-        return _string(part.get("text"))
+        return string(part.get("text"))
     if kind == "image_asset_pointer":
         omitted["image"] += 1
-        return GENERATED_IMAGE if role == "assistant" else "[image]"
+        return _generated(part) if role == "assistant" else "[image]"
     if kind in _AUDIO:
         omitted["audio"] += 1
         return "[audio]"
@@ -78,13 +75,13 @@ def _part(part: Any, role: str, metadata: dict[str, Any], omitted: Counter[str])
 
 def _attachments(metadata: dict[str, Any], content: dict[str, Any], omitted: Counter[str]) -> list[str]:
     """The names of attached files; images among them stand in the parts already."""
-    has_images = any(type_of(part) == "image_asset_pointer" for part in _list(content.get("parts")))
+    has_images = any(type_of(part) == "image_asset_pointer" for part in list_or_empty(content.get("parts")))
     names = []
-    for file in _list(metadata.get("attachments")):
-        if not isinstance(file, dict) or (has_images and _string(file.get("mime_type")).startswith("image/")):
+    for file in list_or_empty(metadata.get("attachments")):
+        if not isinstance(file, dict) or (has_images and string(file.get("mime_type")).startswith("image/")):
             continue
         omitted["file"] += 1
-        names.append(f"[file: {_string(file.get('name'))[:200] or 'unnamed'}]")
+        names.append(f"[file: {string(file.get('name'))[:200] or 'unnamed'}]")
     return names
 
 
@@ -96,12 +93,4 @@ def _unknown(kind: str, omitted: Counter[str]) -> str:
 
 def type_of(content: Any) -> str:
     """The `content_type` of a content or of a part of one; empty if it has none."""
-    return _string(content.get("content_type")) if isinstance(content, dict) else ""
-
-
-def _string(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return string(content.get("content_type")) if isinstance(content, dict) else ""

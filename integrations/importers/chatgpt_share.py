@@ -1,4 +1,4 @@
-"""Reads a saved or fetched ChatGPT share page: the conversation is in a script of the page, as a turbo-stream.
+"""Reads a saved or fetched ChatGPT share page: a script of the page holds the conversation, in one of three ways.
 
 Only the conversation leaves this module: a saved page also holds the session, the account and the whereabouts of
 whoever saved it.
@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from integrations.importers import chatgpt, turbo_stream
+from integrations.importers import chatgpt_dom, chatgpt_state, turbo_stream
 from integrations.importers.base import ImportedChat, ImporterError
-from integrations.importers.chatgpt_content import dict_or_empty
 from integrations.importers.turns import too_large
 
-PARSER = "chatgpt-share-turbostream/1"
+TURBO_STREAM = "chatgpt-share-turbostream/1"  # since 2025
+REMIX = "chatgpt-share-remix/1"  # late 2024
+NEXT_DATA = "chatgpt-share-nextdata/1"  # to the summer of 2024
 
 _ENQUEUE = re.compile(r'streamController\.enqueue\(\s*(?=")')
+_REMIX = re.compile(r"window\.__remixContext\s*=\s*(?=\{)")
+_NEXT_DATA = re.compile(r"""<script[^<>]{0,200}\bid=["']__NEXT_DATA__["'][^<>]{0,200}>\s*(?=\{)""")
 _SHARE_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TITLE_CHARACTERS = 2000
 
@@ -31,34 +34,55 @@ _NO_CHAT = (
 )
 
 
-def matches(page: str) -> bool:
+def matches(page: Any) -> bool:
     """Whether `page` is of ChatGPT's site or the bot check in front of it."""
-    return bool(_ENQUEUE.search(page)) or _is_challenge(page) or _title(page).startswith("ChatGPT")
+    if not isinstance(page, str):
+        return False
+    if _ENQUEUE.search(page) or _REMIX.search(page) or _is_challenge(page) or _title(page).startswith("ChatGPT"):
+        return True
+    return bool(_NEXT_DATA.search(page)) and '"serverResponse"' in page
 
 
 def read(page: str, filename: str = "") -> ImportedChat:
-    """The conversation of a page that `matches`.
+    """The conversation of a page that `matches`: from its data, or else from what the page shows.
 
     Raises `ImporterError`: `bot_challenge`, `private_or_login` if the page is whole but holds no conversation,
     `format_changed` if it cannot be decoded, `no_messages`, `too_large`. `extra["stage"]` says how far it came.
     """
     if _is_challenge(page):
         raise ImporterError(_CHALLENGE, code="bot_challenge", extra={"stage": "challenge_page"})
-    root = _root(page)
-    data, meta = _conversation(root)
-    title = next((value for value in (data.get("title"), meta.get("title"), _title(page)) if value), None)
-    if isinstance(title, str):
-        title = title.removeprefix("ChatGPT - ")
-    chat = chatgpt.read(data | {"title": title}, filename, parser=PARSER)
+    try:
+        return _from_data(page, filename)
+    except ImporterError as error:
+        if error.code in ("format_changed", "private_or_login") and chatgpt_dom.matches(page):
+            return chatgpt_dom.read(page, filename)
+        raise
+
+
+def _from_data(page: str, filename: str) -> ImportedChat:
+    parser, root = _root(page)
+    found = chatgpt_state.find(root)
+    if found is None and chatgpt_state.is_share(root):
+        raise _changed("no_conversation")
+    if found is None:
+        raise ImporterError(_NO_CHAT, code="private_or_login", extra={"stage": "no_share_route"})
+    chat = chatgpt_state.read_found(*found, filename=filename, parser=parser, title=_title(page))
     if not _SHARE_ID.fullmatch(chat.source_id):
         return chat
     return replace(chat, source_url=f"https://chatgpt.com/share/{chat.source_id}")
 
 
-def _root(page: str) -> Any:
-    chunks = list(_chunks(page))
-    if not chunks:
-        raise _changed("no_chunk")
+def _root(page: str) -> tuple[str, Any]:
+    """The state of the page, and which generation of the site wrote it."""
+    if chunks := list(_chunks(page)):
+        return TURBO_STREAM, _streamed(chunks)
+    for parser, start in ((REMIX, _REMIX), (NEXT_DATA, _NEXT_DATA)):
+        if match := start.search(page):
+            return parser, _value_at(page, match.end(), "state_not_json")[0]
+    raise _changed("no_chunk")
+
+
+def _streamed(chunks: list[str]) -> Any:
     try:
         return turbo_stream.decode("".join(chunks))
     except turbo_stream.StreamError as error:
@@ -68,46 +92,22 @@ def _root(page: str) -> Any:
 
 
 def _chunks(page: str) -> Iterator[str]:
-    """The JavaScript string literals that are put into the stream, in order.
-
-    A literal ends where a JSON decoder says it does: what follows it can also stand in a message.
-    """
-    decoder = json.JSONDecoder(strict=False)
+    """The JavaScript string literals that are put into the stream, in order."""
     position = 0
     while match := _ENQUEUE.search(page, position):
-        try:
-            chunk, position = decoder.raw_decode(page, match.end())
-        except ValueError:
-            raise _changed("chunk_cut_off") from None
+        chunk, position = _value_at(page, match.end(), "chunk_cut_off")
         yield chunk
 
 
-def _conversation(root: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The conversation and the page's `meta`, where they are expected or, failing that, anywhere."""
-    routes = dict_or_empty(dict_or_empty(root).get("loaderData"))
-    share = {name: dict_or_empty(route) for name, route in routes.items() if name.startswith("routes/share")}
-    for route in share.values():
-        data = dict_or_empty(route.get("serverResponse")).get("data")
-        if chatgpt.is_conversation(data):
-            return dict_or_empty(data), dict_or_empty(route.get("meta"))
-    for value in _dicts_within(root):
-        if ("current_node" in value or "linear_conversation" in value) and chatgpt.is_conversation(value):
-            return value, {}
-    if share:
-        raise _changed("no_conversation")
-    raise ImporterError(_NO_CHAT, code="private_or_login", extra={"stage": "no_share_route"})
+def _value_at(page: str, position: int, stage: str) -> tuple[Any, int]:
+    """The JSON at `position` and where it ends.
 
-
-def _dicts_within(root: Any) -> Iterator[dict[str, Any]]:
-    todo, seen = [root], set()
-    while todo:
-        value = todo.pop()
-        if not isinstance(value, dict | list) or id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, dict):
-            yield value
-        todo.extend(value.values() if isinstance(value, dict) else value)
+    It ends where a decoder says: what follows it can also stand in a message.
+    """
+    try:
+        return json.JSONDecoder(strict=False).raw_decode(page, position)
+    except ValueError:
+        raise _changed(stage) from None
 
 
 def _is_challenge(page: str) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from config.limits import PARSE_IN_PROCESS_BYTES
+from integrations.importers.archive import is_zip, read_file
 from integrations.importers.base import ImportedChat, ImportedMessage, ImporterError
 from integrations.importers.detect import read_chat
 from integrations.importers.turns import too_large
@@ -23,11 +24,11 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def parse(data: bytes, filename: str = "") -> ImportedChat:
-    """What `read_chat` gives, in a child process with limits if `data` is longer than `PARSE_IN_PROCESS_BYTES`.
+    """What `read_file` gives, in a child process with limits for an archive and for more than `PARSE_IN_PROCESS_BYTES`.
 
     Raises `ImporterError` and nothing else; a child that breaks or exceeds a limit is `too_large`.
     """
-    if len(data) <= PARSE_IN_PROCESS_BYTES:
+    if len(data) <= PARSE_IN_PROCESS_BYTES and not is_zip(data):
         return read_chat(data, filename)
     command = [sys.executable, "-m", "integrations.importers.child"]
     header = json.dumps(filename).encode() + b"\n"
@@ -38,7 +39,7 @@ def parse(data: bytes, filename: str = "") -> ImportedChat:
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         raise too_large() from None
-    return _unpacked(json.loads(done.stdout))
+    return unpacked(json.loads(done.stdout))
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def main() -> None:
     _limit()
     name, _, data = sys.stdin.buffer.read().partition(b"\n")
     try:
-        answer = {"chat": asdict(read_chat(data, json.loads(name)))}
+        answer = {"chat": asdict(read_file(data, json.loads(name)))}
     except ImporterError as error:
         answer = {"error": {"detail": error.detail, "code": error.code, "extra": error.extra}}
     json.dump(answer, sys.stdout, default=datetime.isoformat)
@@ -59,7 +60,8 @@ def _limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
-def _unpacked(answer: dict[str, Any]) -> ImportedChat:
+def unpacked(answer: dict[str, Any]) -> ImportedChat:
+    """The chat of an answer that came as JSON, or the error: raises `ImporterError`."""
     if error := answer.get("error"):
         raise ImporterError(error["detail"], code=error["code"], extra=error["extra"])
     chat = answer["chat"]

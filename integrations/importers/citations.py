@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from integrations.importers.turns import TEXT_CHARACTERS, too_large
+from integrations.importers.values import dict_or_empty, dicts
 
 _MARK = re.compile("\ue200([^\ue200\ue201]*)\ue201")
 _STRAY = re.compile("[\ue200-\ue206]")
@@ -36,7 +37,7 @@ def resolve_citations(text: str, metadata: dict[str, Any]) -> str:
 
 
 def _replacements(text: str, metadata: dict[str, Any]) -> Iterator[Replacement]:
-    for reference in _dicts(metadata.get("content_references")):
+    for reference in dicts(metadata.get("content_references")):
         span = _span(reference.get("start_idx"), reference.get("end_idx"), text)
         # A sources footnote "matches" a space somewhere: a reference counts only where its mark itself stands.
         if (
@@ -45,10 +46,10 @@ def _replacements(text: str, metadata: dict[str, Any]) -> Iterator[Replacement]:
             and reference.get("type") != "sources_footnote"
         ):
             yield *span, _markdown(reference)
-    for citation in _dicts(metadata.get("citations")):
+    for citation in dicts(metadata.get("citations")):
         span = _span(citation.get("start_ix"), citation.get("end_ix"), text)
         if span and _OLD_MARK.fullmatch(text, *span):
-            yield *span, _link(_dict(citation.get("metadata")))
+            yield *span, web_link(dict_or_empty(citation.get("metadata")))
 
 
 def _span(start: Any, end: Any, text: str) -> tuple[int, int] | None:
@@ -64,15 +65,15 @@ def _markdown(reference: dict[str, Any]) -> str:
     kind, name = reference.get("type"), _plain(reference.get("name"))
     if kind == "file":
         return f"[file: {name}]" if name else ""
-    links = [_link(item) for item in _dicts(reference.get("items"))[:20]] if kind == "grouped_webpages" else []
+    links = [web_link(item) for item in dicts(reference.get("items"))[:20]] if kind == "grouped_webpages" else []
     if any(links):
         return f"({', '.join(filter(None, links))})"
     alt = reference.get("alt")
     return alt if isinstance(alt, str) and len(alt) <= _REPLACEMENT_CHARACTERS else ""
 
 
-def _link(item: dict[str, Any]) -> str:
-    """A Markdown link; the name alone if the address is not one of the web."""
+def web_link(item: dict[str, Any]) -> str:
+    """A Markdown link to a source; its name alone if the address is not one of the web."""
     name = _plain(item.get("attribution")) or _plain(item.get("title"))
     url = item.get("url")
     if not isinstance(url, str) or len(url) > 2000 or not _LINK.fullmatch(url):
@@ -99,11 +100,3 @@ def _name_in(mark: str) -> str:
     except (ValueError, RecursionError):
         return ""
     return values[1] if isinstance(values, list) and len(values) > 1 and isinstance(values[1], str) else ""
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

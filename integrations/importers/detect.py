@@ -1,41 +1,29 @@
-"""The front door: finds out by content, never by name, what somebody gave us, and reads it.
-
-A further format is one module with `matches` and `read`, and one line in `JSON_FORMATS` or `HTML_FORMATS`. The first
-that matches reads, so a format that others resemble stands before them.
-"""
+"""The front door: finds out by content, never by name, what somebody gave us, and reads it."""
 
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from config.limits import IMPORT_BYTES
-from integrations.fetch import fetch
-from integrations.importers import chatgpt, chatgpt_share, text
-from integrations.importers.base import ImportedChat, ImporterError
-from integrations.importers.links import ShareLink
+from config.limits import CONVERSATION_TITLE_CHARACTERS, IMPORT_BYTES
+from config.text import clean_text, shorten
+from integrations.importers import chatgpt_dom, deep_json, text
+from integrations.importers.base import ImportedChat, ImporterError, Reading
+from integrations.importers.checks import checked
+from integrations.importers.formats import CALL_FORMATS, HTML_FORMATS, JSON_FORMATS, TEXT_FORMATS, Format
+from integrations.importers.markdown import lines_of
 from integrations.importers.turns import too_large
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """`matches` decides by the shape of a value, parsed JSON or a page's text; `read(value, filename)` trusts it."""
-
-    matches: Callable[[Any], bool]
-    read: Callable[[Any, str], ImportedChat]
-
-
-JSON_FORMATS = (Format(chatgpt.matches, chatgpt.read),)
-HTML_FORMATS = (Format(chatgpt_share.matches, chatgpt_share.read),)
+from integrations.importers.values import dict_or_empty, identifier, string
 
 _JSON_START = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*\{)")
 _HTML_START = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*|<!--.{0,2000}?-->\s*){0,3}<(?:!doctype\s+html|html|head|body|script|meta|title)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_CALL_START = re.compile(r"\s*\)\]\}'")  # before the answer of a remote call, so that no browser runs it as a script
 _BINARY = {
     b"PK\x03\x04": "a ZIP archive. Unpack it and upload the conversation's own JSON file",
     b"%PDF": "a PDF. Copy its text and paste it",
@@ -46,12 +34,15 @@ _BINARY = {
 }
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _READABLE = (
-    "a ChatGPT share page, a ChatGPT export with one conversation, or text with labels such as “User:” and “Assistant:”"
+    "a share page, an export or the JSON of a chat of ChatGPT, Claude, Grok, Gemini, AI Studio, BranchPrompt, "
+    "DeepSeek, Open WebUI, LibreChat or Chatbot UI; a list of messages with role and content; or text with labels "
+    "such as “User:” and “Assistant:”"
 )
 _UNKNOWN = f"This file is none of what can be read: {_READABLE}. Copy the chat's text and paste it instead."
 _DAMAGED = "This file looks like JSON but is damaged or cut off. Download it again, or paste the chat's text instead."
-_NOT_THE_CHAT = "The site's answer is not the chat. Save the page or copy its text, and upload or paste it instead."
-_INCONCLUSIVE = frozenset({"fetch_failed", "private_or_login", "unknown_format", "format_changed", "no_messages"})
+_SEVERAL = "This file holds several conversations. Import an archive through /api/imports and choose among them."
+_TITLES = ("title", "name", "snapshot_name")
+_IDS = ("conversation_id", "conversationId", "uuid", "id")
 
 
 def read_chat(data: bytes, filename: str = "") -> ImportedChat:
@@ -73,45 +64,48 @@ def read_text(content: str) -> ImportedChat:
     """
     with _bounded(len(content)):
         content = content.removeprefix("\ufeff")
-        return _read_known(*_structure(content), "") or text.read(content)
+        return _read_known(*_structure(content), "") or _read_labelled(content, "")
 
 
-def fetch_chat(
-    link: ShareLink,
-    *,
-    overrides: Mapping[str, str] | None = None,
-    read: Callable[[bytes, str], ImportedChat] = read_chat,
-) -> ImportedChat:
-    """The conversation behind `link`, with at most two requests: its JSON, then its page if that proved nothing.
+def read_each(value: Any) -> Iterator[Reading]:
+    """A reading of every conversation in `value`, whether it holds one or many; `index` counts from 0.
 
-    Blocks, as `fetch` does. Pass `child.parse` as `read` where a large page must not hold up the process. Raises
-    `ImporterError`; a deletion, a bot check, a rate limit and a timeout are final: no way round them is tried.
+    `value` is parsed JSON, or the bytes or the text of a file of any kind. A conversation that cannot be read is a
+    reading with an `error_code`, and the others go on. Raises `ImporterError` `unknown_format` or `too_large`, before
+    the first reading, if `value` is none of what can be read.
     """
-    if link.json_url:
-        try:
-            return _fetched(link, link.json_url, overrides, read)
-        except ImporterError as error:
-            if error.code not in _INCONCLUSIVE:
-                raise
-    return _fetched(link, link.page_url, overrides, read)
+    with _bounded(len(value) if isinstance(value, bytes | str) else 0):
+        value = _decoded(value) if isinstance(value, bytes) else value
+        formats, parsed = _structure(value) if isinstance(value, str) else (JSON_FORMATS, value)
+    known = _known(formats, parsed)
+    if known:
+        for index, conversation in enumerate(known.conversations(parsed)):
+            yield _reading(index, conversation, partial(_read_one, known, conversation))
+    elif isinstance(value, str):
+        yield _reading(0, None, partial(_read_plain, value, parsed, ""))
+    else:
+        raise ImporterError(_UNKNOWN, code="unknown_format", extra={"stage": "no_known_shape"})
 
 
-def _fetched(
-    link: ShareLink,
-    url: str,
-    overrides: Mapping[str, str] | None,
-    read: Callable[[bytes, str], ImportedChat],
-) -> ImportedChat:
-    body = fetch(url, overrides=overrides).body
+def _read_one(known: Format, conversation: Any) -> ImportedChat:
+    """Reads one of a file, by `known` if it is such a one: another kind may be among them."""
+    reader = known if known.matches(conversation) else _known(JSON_FORMATS, conversation)
+    if reader is None or not reader.matches(conversation):
+        raise ImporterError(_UNKNOWN, code="unknown_format", extra={"stage": "no_known_shape"})
+    return checked(reader.read(conversation, ""))
+
+
+def _reading(index: int, conversation: Any, read: Callable[[], ImportedChat]) -> Reading:
     try:
-        chat = read(body, "")
+        with _bounded(0):
+            chat = read()
+        return Reading(index, chat, "", chat.title, chat.source_id)
     except ImporterError as error:
-        if error.code != "unknown_format":  # of a file; behind a link it is the site that has changed, or wants a login
-            raise
-        raise ImporterError(_NOT_THE_CHAT, code="format_changed", extra=error.extra) from error
-    if chat.source != link.source:
-        raise ImporterError(_NOT_THE_CHAT, code="format_changed", extra={"stage": "not_a_chat"})
-    return replace(chat, source_id=link.id, source_url=link.url)
+        code = error.code
+    data = dict_or_empty(conversation)
+    title = next(filter(None, (string(data.get(name)) for name in _TITLES)), "")
+    source_id = next(filter(None, (identifier(data.get(name)) for name in _IDS)), "")
+    return Reading(index, None, code, shorten(clean_text(title), CONVERSATION_TITLE_CHARACTERS), source_id)
 
 
 @contextmanager
@@ -144,21 +138,36 @@ def _decoded(data: bytes) -> str:
 
 def _structure(content: str) -> tuple[tuple[Format, ...], Any]:
     """The formats that may match, and what they are matched with; None for what is neither a page nor JSON."""
-    return (HTML_FORMATS, content) if _HTML_START.match(content) else (JSON_FORMATS, _json(content))
+    if _CALL_START.match(content):
+        return CALL_FORMATS, content
+    is_page = _HTML_START.match(content) or (content.lstrip()[:1] == "<" and chatgpt_dom.matches(content))
+    return (HTML_FORMATS, content) if is_page else (JSON_FORMATS, _json(content))
 
 
 def _json(content: str) -> Any:
     if content.lstrip()[:1] not in ("{", "["):
         return None
     try:
-        return json.loads(content, strict=False)
+        try:
+            return json.loads(content, strict=False)
+        except RecursionError:
+            return deep_json.parsed(content)
     except ValueError:
         return None
 
 
+def _known(formats: tuple[Format, ...], value: Any) -> Format | None:
+    return next((known for known in formats if known.recognises(value)), None)
+
+
 def _read_known(formats: tuple[Format, ...], value: Any, filename: str) -> ImportedChat | None:
-    reader = next((known.read for known in formats if known.matches(value)), None)
-    return reader(value, filename) if reader else None
+    known = _known(formats, value)
+    if known is None:
+        return None
+    conversations = [item for item in known.conversations(value) if known.matches(item)]
+    if len(conversations) > 1:
+        raise ImporterError(_SEVERAL, code="several_conversations", extra={"conversations": len(conversations)})
+    return checked(known.read(conversations[0], filename))
 
 
 def _read_plain(content: str, value: Any, filename: str) -> ImportedChat:
@@ -166,4 +175,10 @@ def _read_plain(content: str, value: Any, filename: str) -> ImportedChat:
         raise ImporterError(_UNKNOWN, code="unknown_format", extra={"stage": "no_known_shape"})
     if _JSON_START.match(content):
         raise ImporterError(_DAMAGED, code="unknown_format", extra={"stage": "not_json"})
-    return text.read(content, filename)
+    return _read_labelled(content, filename)
+
+
+def _read_labelled(content: str, filename: str) -> ImportedChat:
+    content = "\n".join(lines_of(content))
+    known = _known(TEXT_FORMATS, content)
+    return checked(known.read(content, filename)) if known else text.read(content, filename)

@@ -6,31 +6,42 @@ Roles are never guessed: without labels of both roles the whole text is one mess
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from integrations.importers.base import ImportedChat, ImportedMessage, ImporterError, Role
+from integrations.importers.markdown import front_matter, lines_of, unfenced
 from integrations.importers.titles import choose_title
 from integrations.importers.turns import Turns
 
 PARSER = "text/1"
 
+_PRODUCTS = (
+    "chatgpt",
+    "claude",
+    "grok",
+    "gemini",
+    "copilot",
+    "deepseek",
+    "perplexity",
+    "le chat",
+    "mistral",
+    "meta ai",
+)
 _ROLES: dict[str, Role] = {
     **dict.fromkeys(("user", "you", "human", "me", "prompt", "you said"), "user"),
-    **dict.fromkeys(("assistant", "chatgpt", "claude", "grok", "gemini", "ai", "model", "response"), "assistant"),
-    **{
-        f"{name} {verb}": "assistant"
-        for name in ("chatgpt", "claude", "grok", "gemini")
-        for verb in ("said", "responded")
-    },
+    **dict.fromkeys(("assistant", "ai", "model", "response", *_PRODUCTS), "assistant"),
+    **{f"{name} {verb}": "assistant" for name in _PRODUCTS for verb in ("said", "responded")},
+    # What ChatGPT's page says for "You said" and "ChatGPT said" in other languages.
+    **dict.fromkeys(("du hast gesagt", "vous avez dit", "has dicho", "você disse", "hai detto", "你说"), "user"),
+    **dict.fromkeys(("chatgpt hat gesagt", "chatgpt a dit", "chatgpt dijo", "chatgpt ha dicho"), "assistant"),
+    **dict.fromkeys(("o chatgpt disse", "chatgpt ha detto", "chatgpt 说"), "assistant"),
 }
 _VAGUE = frozenset({"me", "prompt", "ai", "model", "response"})
 _LABEL = re.compile(
-    r" {0,3}(?:#{1,6}[ \t]+)?[*_]{0,3}(?P<name>[a-z]+(?: [a-z]+)?)[*_]{0,3}"
-    r"[ \t]?(?P<colon>[:：]?)[*_]{0,3}(?P<rest>.*)",
-    re.IGNORECASE,
+    r" {0,3}(?:#{1,6}[ \t]+)?[*_]{0,3}(?P<name>[^\W\d_]+(?: [^\W\d_]+){0,2})[*_]{0,3}"
+    r"[ \t\u00a0]?(?P<colon>[:：]?)[*_]{0,3}(?P<rest>.*)"
 )
-_FENCE = re.compile(r" {0,3}(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
 _HEADING = re.compile(r" {0,3}#[ \t]+(?P<title>.+)")
 
 
@@ -43,17 +54,17 @@ class _Label:
 
 
 def read(text: str, filename: str = "") -> ImportedChat:
-    """The turns of `text`; a first `# heading` before them is the title.
+    """The turns of `text`; its title is that of its front matter, or else a first `# heading` before them.
 
     What else stands before the first label is kept at the head of the first message, with the warning
     `text_before_first_label`. Without labels of both roles: one message, with the warning `no_labels`.
 
     Raises `ImporterError` `no_messages` if there is nothing to read.
     """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    unfenced = list(_unfenced(lines))
-    labels = _labels(unfenced)
-    heading = _heading(unfenced, before=labels[0].line if labels else len(lines))
+    fields, lines = front_matter(lines_of(text))
+    outside = list(unfenced(lines))
+    labels = _labels(outside)
+    heading = _heading(outside, before=labels[0].line if labels else len(lines))
     turns = Turns()
     if labels:
         _add_turns(lines, labels, heading, turns)
@@ -68,7 +79,7 @@ def read(text: str, filename: str = "") -> ImportedChat:
     return ImportedChat(
         source="text",
         parser=PARSER,
-        title=choose_title([title], messages, filename),
+        title=choose_title([fields.get("title"), title], messages, filename),
         messages=messages,
         warnings=tuple(turns.warnings),
     )
@@ -85,9 +96,9 @@ def _add_turns(lines: list[str], labels: list[_Label], heading: int | None, turn
         before = ""
 
 
-def _labels(unfenced: Iterable[tuple[int, str]]) -> list[_Label]:
+def _labels(outside: Iterable[tuple[int, str]]) -> list[_Label]:
     """The labels that count: the unmistakable ones if both roles have one, else all; none if a role lacks one."""
-    found = [label for number, line in unfenced if (label := _label(number, line))]
+    found = [label for number, line in outside if (label := _label(number, line))]
     clear = [label for label in found if not label.is_vague]
     for labels in (clear, found):
         if len({label.role for label in labels}) == 2:
@@ -99,27 +110,14 @@ def _label(number: int, line: str) -> _Label | None:
     match = _LABEL.fullmatch(line)
     if not match or (match["rest"].strip() and not match["colon"]):
         return None
-    name = match["name"].lower()
+    name = match["name"].casefold()
     role = _ROLES.get(name)
     return _Label(number, role, name in _VAGUE, match["rest"].strip()) if role else None
 
 
-def _unfenced(lines: list[str]) -> Iterator[tuple[int, str]]:
-    """The numbered lines that are no part of a fenced code block, as CommonMark delimits it."""
-    fence = ""
-    for number, line in enumerate(lines):
-        match = _FENCE.match(line)
-        if not fence and not match:
-            yield number, line
-        elif not fence and match:
-            fence = match["fence"]
-        elif match and match["fence"].startswith(fence) and not match["info"].strip():
-            fence = ""
-
-
-def _heading(unfenced: Iterable[tuple[int, str]], *, before: int) -> int | None:
+def _heading(outside: Iterable[tuple[int, str]], *, before: int) -> int | None:
     """The number of the first line above line `before` that is a `# heading`."""
-    return next((number for number, line in unfenced if number < before and _title(line)), None)
+    return next((number for number, line in outside if number < before and _title(line)), None)
 
 
 def _title(line: str) -> str:

@@ -7,7 +7,9 @@ from config.limits import CONVERSATION_TITLE_CHARACTERS
 from config.text import clean_text, shorten
 from integrations.importers.base import ImportedMessage
 
-_PLACEHOLDERS = frozenset({"", "chatgpt", "new chat", "untitled"})
+_PLACEHOLDERS = frozenset(
+    {"", "chatgpt", "claude", "gemini", "grok", "new chat", "new conversation", "untitled", "untitled conversation"}
+)
 _FROM_TEXT_CHARACTERS = 80
 
 

@@ -51,41 +51,46 @@ def _array(text: str) -> list[Any]:
 
 
 class _Hydration:
-    """Follows the indices with a list of what is still to be filled, since a chat can nest deeper than the stack."""
+    """Follows the indices with a list of what is still to be filled, since a chat can nest deeper than the stack.
+
+    Each list and object of the table gives way to what it becomes, so that a large table is in memory once.
+    """
 
     def __init__(self, table: list[Any], promises: dict[int, int]) -> None:
         self._table = table
         self._promises = promises
-        self._made: dict[int, Any] = {}
-        self._unfilled: list[int] = []
+        self._is_made = bytearray(len(table))
+        self._unfilled: list[tuple[Any, Any]] = []  # what is made, and the source that fills it
 
     def root(self) -> Any:
         value = self._value(0)
         while self._unfilled:
-            self._fill(self._unfilled.pop())
+            made, source = self._unfilled.pop()
+            if isinstance(source, list):
+                made.extend(map(self._value, source))
+            else:
+                made.update((self._key(key), self._value(reference)) for key, reference in source.items())
         return value
-
-    def _fill(self, index: int) -> None:
-        source, made = self._table[index], self._made[index]
-        if isinstance(source, list):
-            made.extend(map(self._value, source))
-        else:
-            made.update((self._key(key), self._value(reference)) for key, reference in source.items())
 
     def _value(self, index: Any) -> Any:
         item = self._item(index)
-        if isinstance(item, list) and item and isinstance(item[0], str):
+        if self._is_marker(index, item):
             index = self._marked(item)
             item = self._item(index)
-            if isinstance(item, list) and item and isinstance(item[0], str):
+            if self._is_marker(index, item):
                 return None  # a marker for a marker: nothing in a chat needs one
         return self._container(index, item) if isinstance(item, dict | list) else item
 
+    def _is_marker(self, index: int, item: Any) -> bool:
+        return isinstance(item, list) and bool(item) and isinstance(item[0], str) and not self._is_made[index]
+
     def _container(self, index: int, item: dict[str, Any] | list[Any]) -> Any:
-        if index not in self._made:
-            self._made[index] = type(item)()
-            self._unfilled.append(index)
-        return self._made[index]
+        if self._is_made[index]:
+            return item
+        made = self._table[index] = type(item)()
+        self._is_made[index] = True
+        self._unfilled.append((made, item))
+        return made
 
     def _marked(self, marker: list[Any]) -> int:
         """The index that a settled promise stands for; every other marker counts as a constant without content."""

@@ -50,6 +50,20 @@ class Turns:
         else:
             self._turns.append((message, [text]))
 
+    def placeholder(self, kind: str, name: object = "") -> str:
+        """What stands in a text for something of this kind that is left out, with its name; counts it."""
+        self.omitted[kind] += 1
+        text = f"[{kind}: {' '.join(name[:200].split())}]" if isinstance(name, str) and name.strip() else f"[{kind}]"
+        self.charge(len(text))
+        return text
+
+    def leave_out(self, kind: str, count: int = 1) -> None:
+        """Counts what is left out without a trace in the text; what nobody knows is also warned of."""
+        if count:
+            self.omitted[kind] += count
+        if count and kind == "unknown":
+            self.warn("unknown_content")
+
     def warn(self, code: str) -> None:
         if code not in self.warnings:
             self.warnings.append(code)

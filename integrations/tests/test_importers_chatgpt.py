@@ -64,7 +64,7 @@ def test_it_invents_no_model_and_no_time():
     assert (chat.model, chat.created_at, chat.updated_at) == ("", None, None)
 
 
-@pytest.mark.parametrize("moment", [float("nan"), float("inf"), -1, 0, 1e300, 10**400, True, "1760000000", [], {}])
+@pytest.mark.parametrize("moment", [float("nan"), float("inf"), -1, 0, 1e300, 10**400, True, "soon", [], {}])
 def test_it_takes_no_time_that_is_none(moment):
     assert read(message("user", "Hi", create_time=moment), create_time=moment).created_at is None
 
@@ -175,6 +175,7 @@ def test_it_does_not_show_what_the_page_does_not_show(hidden):
         (message("assistant", "Working on it", channel="commentary"), "progress"),
         (message("assistant", '{"q": 1}', recipient="web.run"), "tool_call"),
         (message("assistant", '{"q": 1}', recipient="t2uay3k.sj1i4kz", channel="commentary"), "tool_call"),
+        (message("assistant", '{"updates": []}', recipient="canmore.update_textdoc"), "canvas"),
         (message("assistant", content={"content_type": "tether_browsing_display"}), "tool_result"),
         (message("assistant", content={"content_type": "system_error", "text": "x"}), "tool_result"),
         (message("tool", "The output was redacted."), "tool_result"),
@@ -227,6 +228,26 @@ def test_it_makes_a_turn_of_a_generated_image_that_is_the_whole_answer():
     image = message("tool", content={"content_type": "multimodal_text", "parts": [IMAGE]})
     chat = read(message("user", "Draw"), image, message("user", "Thanks"))
     assert turns(chat) == [("user", "Draw"), ("assistant", "[generated image]"), ("user", "Thanks")]
+
+
+def test_it_says_what_a_generated_image_was_made_of():
+    made = IMAGE | {"metadata": {"dalle": {"prompt": "A tower\nof beans", "gen_id": "x"}}}
+    odd = IMAGE | {"metadata": {"dalle": {"prompt": 7}}}
+    chat = read(message("tool", content={"content_type": "multimodal_text", "parts": [made, odd]}))
+    assert turns(chat) == [("assistant", "[generated image] (A tower of beans)\n\n[generated image]")]
+    assert chat.omitted == {"image": 2}
+
+
+@pytest.mark.parametrize(
+    ("flags", "warnings"),
+    [
+        ({"is_archived": True}, ("archived",)),
+        ({"is_do_not_remember": True, "is_archived": False}, ("not_to_be_remembered",)),
+        ({"is_archived": 1, "is_do_not_remember": None}, ()),
+    ],
+)
+def test_it_says_how_a_chat_was_put_away(flags, warnings):
+    assert read(*talk(), **flags).warnings == warnings
 
 
 def test_it_says_which_files_and_images_a_user_sent():
@@ -321,22 +342,6 @@ def test_it_takes_either_name_of_the_id():
     assert chatgpt.read(data).source_id == "abc-1"
 
 
-def test_it_reads_an_export_with_one_conversation():
-    assert turns(chatgpt.read([conversation(*talk(), linear=False)])) == TALK
-    assert turns(chatgpt.read({"conversations": [conversation(*talk(), linear=False)]})) == TALK
-
-
-def test_it_passes_over_items_of_an_export_that_are_no_conversations():
-    assert turns(chatgpt.read([None, {"id": "empty"}, conversation(*talk(), linear=False)])) == TALK
-
-
-def test_it_does_not_choose_among_several_conversations():
-    with pytest.raises(ImporterError) as caught:
-        chatgpt.read([conversation(*talk()), conversation(*talk())])
-    assert (caught.value.code, caught.value.extra) == ("several_conversations", {"conversations": 2})
-    assert "/api/imports" in caught.value.detail
-
-
 @pytest.mark.parametrize("messages", [[], [None], [message("system", "x")], [message("user", " \n")]])
 def test_it_never_calls_an_empty_chat_a_success(messages):
     with pytest.raises(ImporterError) as caught:
@@ -353,6 +358,7 @@ def test_it_never_calls_an_empty_chat_a_success(messages):
         [],
         {},
         [[]],
+        [conversation(message("user", "Hi"))],
         {"mapping": []},
         {"conversations": {}},
         {"chat_messages": [], "uuid": "x"},
@@ -365,7 +371,7 @@ def test_it_does_not_claim_what_is_not_chatgpts(value):
 
 def test_it_leaves_a_deepseek_export_to_others():
     deepseek = conversation({"fragments": [{"type": "REQUEST", "content": "Hi"}]}, linear=False)
-    assert not chatgpt.matches([deepseek])
+    assert not chatgpt.matches(deepseek)
 
 
 def test_it_limits_the_work_that_few_bytes_can_ask_for():

@@ -7,14 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.limits import IMPORT_BYTES
-from integrations.importers.base import ImportedChat, ImporterError
-from integrations.importers.detect import HTML_FORMATS, JSON_FORMATS, read_chat, read_text
+from integrations.importers.base import ImportedChat, ImporterError, Reading
+from integrations.importers.detect import read_chat, read_each, read_text
+from integrations.importers.formats import HTML_FORMATS, JSON_FORMATS
 from integrations.tests.fixtures.chatgpt import SHARE_ID, conversation, message, share_page
 
 MESSAGES = (message("user", "Which beans climb?"), message("assistant", "Runner beans do."))
 TALK = [("user", "Which beans climb?"), ("assistant", "Runner beans do.")]
 LABELLED = "User: Which beans climb?\nAssistant: Runner beans do."
-EXPORT = json.dumps([conversation(*MESSAGES, linear=False)])
+CHAT = conversation(*MESSAGES, linear=False)
+EXPORT = json.dumps([CHAT])
 PAGE = share_page(conversation(*MESSAGES))
 
 
@@ -69,8 +71,8 @@ def test_it_passes_over_a_mark_at_the_start_of_pasted_text():
         "{}",
         "[]",
         "[1, 2]",
-        '{"chat_messages": [], "uuid": "x"}',
-        '[{"role": "user", "content": "Hi"}]',
+        '{"chat_messages": {}, "uuid": "x"}',
+        '[{"role": "gardener", "content": "Hi"}]',
         '{"conversations": []}',
         "<!DOCTYPE html><html><body>A page</body></html>",
         "<html><script>alert(1)</script></html>",
@@ -130,9 +132,38 @@ def test_it_finds_no_message_in_nothing(data):
     assert refusal(data).code == "no_messages"
 
 
+@pytest.mark.parametrize("items", [[CHAT], [None, {"id": "empty"}, CHAT], [[CHAT], CHAT, 5]])
+def test_it_reads_an_archive_with_one_conversation(items):
+    assert turns(read_text(json.dumps(items))) == turns(read_text(json.dumps({"conversations": items}))) == TALK
+
+
 def test_it_does_not_choose_among_several_conversations():
-    several = json.dumps([conversation(*MESSAGES), conversation(*MESSAGES)])
+    several = json.dumps([CHAT, CHAT])
     assert refusal(several.encode()).code == refusal(several).code == "several_conversations"
+    assert refusal(several).extra == {"conversations": 2}
+    assert "/api/imports" in refusal(several).detail
+
+
+def test_it_reads_each_conversation_of_an_archive_and_says_which_it_cannot():
+    empty = conversation(message("system", "x"), title="Nothing said", conversation_id="c-2")
+    first, second, third, fourth = read_each([CHAT, empty, {"title": "No tree\x00", "id": "c-3"}, None])
+    assert first.chat is not None
+    assert turns(first.chat) == TALK
+    assert (first.index, first.error_code, first.title, first.source_id) == (0, "", "Garden plan", SHARE_ID)
+    assert second == Reading(1, None, "no_messages", "Nothing said", "c-2")
+    assert third == Reading(2, None, "unknown_format", "No tree", "c-3")
+    assert fourth == Reading(3, None, "unknown_format")
+
+
+def test_it_reads_a_conversation_alone_like_an_archive_of_one():
+    assert list(read_each(CHAT)) == list(read_each([CHAT])) == list(read_each({"conversations": [CHAT]}))
+
+
+@pytest.mark.parametrize("value", [None, 5, [], {}, [5], [[CHAT]], {"conversations": 5}])
+def test_it_refuses_an_archive_in_which_nothing_is_a_conversation(value):
+    with pytest.raises(ImporterError) as caught:
+        next(read_each(value))
+    assert caught.value.code == "unknown_format"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +263,7 @@ def places(value, path=()):
             yield from places(value[key], (*path, key))
 
 
-CHAT = conversation(
+RICH = conversation(
     message("user", "Hi", metadata={"attachments": [{"name": "a.txt"}]}),
     message("tool", content={"content_type": "multimodal_text", "parts": [{"content_type": "image_asset_pointer"}]}),
     message(
@@ -254,9 +285,9 @@ CHAT = conversation(
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.sampled_from([path for path in places(CHAT) if path]), ODD, st.booleans())
+@given(st.sampled_from([path for path in places(RICH) if path]), ODD, st.booleans())
 def test_it_reads_or_refuses_a_chat_with_any_one_thing_wrong(path, odd, drop):
-    broken = json.loads(json.dumps(CHAT))
+    broken = json.loads(json.dumps(RICH))
     *above, last = path
     parent = broken
     for key in above:

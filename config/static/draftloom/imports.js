@@ -1,10 +1,13 @@
 /** Importing a chat: the form, and watching the import with the questions it may ask. */
 
-import { attempt, call, request } from "./api.js";
+import { attempt, call, Problem, request } from "./api.js";
+import { uploadArchive } from "./archives.js";
 import { $, button, date, h, say } from "./dom.js";
 import { watchWriting } from "./draft.js";
 import { chosenModel } from "./models.js";
 
+const MOST_OF_ONE = 25 * 1024 * 1024;
+const SEVERAL = "several_conversations";
 const LINK = /^https?:\/\/\S+$/;
 let begun = null; // what this page imported last: `{id, response, input}`; the input is needed for an answer to a question
 let file = null;
@@ -42,14 +45,24 @@ function submit() {
 /** Starts an import and goes to the place that watches it. `answers` are the fields that answer its questions. */
 async function begin(input, answers, line) {
   $("import-button").disabled = true;
-  await attempt(line, async () => {
-    const fields = { ...input, ...answers, ...chosenModel($("import-model")) };
-    const path = `/api/conversations/${input.url ? "import" : "import-file"}`;
-    const response = await request("POST", path, input.file ? form(fields) : fields);
-    begun = { id: response.headers.get("X-Run-Id"), response, input, answers };
-    location.hash = `#/r/${begun.id}`;
-  });
+  await attempt(line, () => beginOne(input, answers).catch((error) => beginMany(input, error)));
   $("import-button").disabled = false;
+}
+
+async function beginOne(input, answers) {
+  if (input.file?.size > MOST_OF_ONE) throw new Problem(413, { code: SEVERAL });
+  const fields = { ...input, ...answers, ...chosenModel($("import-model")) };
+  const path = `/api/conversations/${input.url ? "import" : "import-file"}`;
+  const response = await request("POST", path, input.file ? form(fields) : fields);
+  begun = { id: response.headers.get("X-Run-Id"), response, input, answers };
+  location.hash = `#/r/${begun.id}`;
+}
+
+/** A file that holds several conversations is an archive, of which the member chooses. */
+async function beginMany({ file }, error) {
+  if (!file || error.code !== SEVERAL) throw error;
+  await uploadArchive(file);
+  choose(null);
 }
 
 function form(fields) {

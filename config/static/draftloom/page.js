@@ -1,12 +1,14 @@
-/** The page: who is signed in, the list of conversations, and which of them is open (`#/c/ID`, `#/r/RUN`, else the form). */
+/** The page: who is signed in, the list of conversations, and which of them is open (`#/c/ID`, `#/r/RUN`, `#/a/ARCHIVE`, else the form). */
 
 import { attempt, call, Problem } from "./api.js";
+import { openArchive } from "./archives.js";
 import { openConversation } from "./conversation.js";
 import { $, button, date, h, say } from "./dom.js";
 import { openRun, wireImportForm } from "./imports.js";
 import { offerModels } from "./models.js";
 
 const PAGE = 30;
+const VIEWS = { c: "conversation", r: "run", a: "archive" };
 const NAME = document.title;
 const REFUSALS = {
   oauth_error: "You were not signed in, because Google was not allowed to say who you are. Try again.",
@@ -19,7 +21,7 @@ let leave = new AbortController();
 
 function show(view) {
   document.body.dataset.view = view;
-  for (const name of ["signed-out", "import", "run", "conversation"]) $(`${name}-view`).hidden = name !== view;
+  for (const name of ["signed-out", "import", ...Object.values(VIEWS)]) $(`${name}-view`).hidden = name !== view;
   $("sidebar").hidden = view === "signed-out";
 }
 
@@ -59,14 +61,14 @@ async function navigate() {
   leave.abort();
   leave = new AbortController();
   const { signal } = leave;
-  const [, kind, id] = /^#\/([cr])\/([\w-]+)$/.exec(location.hash) ?? [];
+  const [, kind, id] = /^#\/([cra])\/([\w-]+)$/.exec(location.hash) ?? [];
   document.title = NAME;
   markOpen();
   if (!id) return openForm();
-  show(kind === "c" ? "conversation" : "run");
+  show(VIEWS[kind]);
   $("conversation-body").hidden = true;
   try {
-    const opened = kind === "c" ? openConversation(id, { me, signal }) : openRun(id, { signal });
+    const opened = { c: openConversation, r: openRun, a: openArchive }[kind](id, { me, signal });
     await opened.finally(() => (signal.aborted ? null : ($("conversation-body").hidden = false)));
     $("messages").scrollTop = $("messages").scrollHeight; // the newest, now that there is something to scroll
   } catch (error) {
