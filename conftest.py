@@ -1,5 +1,6 @@
 """What every test may use: servers of the suite's own, a cast of people, and no network beyond this machine."""
 
+import shutil
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -42,6 +43,7 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> It
     yield
     with django_db_blocker.unblock():
         teardown_databases(databases, verbosity=0)
+    shutil.rmtree(settings.DATA_DIR / "files", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -134,3 +136,34 @@ def bobs(bob: Any) -> Client:
 @pytest.fixture
 def olivias(olivia: Any) -> Client:
     return signed_in(olivia)
+
+
+@pytest.fixture(scope="session")
+def _s3() -> Iterator[Any]:
+    from integrations.tests.fake_s3 import FakeS3
+
+    with FakeS3() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(_s3: Any, settings: Any) -> Any:
+    """Files are kept in an empty bucket of a server that speaks S3."""
+    _s3.empty()
+    for name, value in _s3.settings.items():
+        setattr(settings, name, value)
+    return _s3
+
+
+@pytest.fixture
+def folder(settings: Any, tmp_path: Any) -> Any:
+    """Files are kept in an empty folder."""
+    settings.DATA_DIR = tmp_path
+    return tmp_path / "files"
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def file_place(request: pytest.FixtureRequest) -> str:
+    """Files are kept in one place, then in the other."""
+    request.getfixturevalue(request.param)
+    return str(request.param)

@@ -71,7 +71,16 @@ class ChatSummaryAdmin(HistoryAdmin):
 
 @admin.register(FileAttachment)
 class FileAttachmentAdmin(HistoryAdmin):
-    list_display = ["filename", "file_type", "file_size", "conversation", "uploaded_by_user", "created_at"]
+    list_display = [
+        "filename",
+        "file_type",
+        "file_size",
+        "extraction",
+        "conversation",
+        "uploaded_by_user",
+        "created_at",
+    ]
+    list_filter = ["extraction"]
     search_fields = ["filename", "file_type", "conversation__title", "uploaded_by_user__email"]
     ordering = ["-id"]
     joined = ["conversation", "uploaded_by_user", "chat_message"]
@@ -87,6 +96,11 @@ class FileAttachmentAdmin(HistoryAdmin):
         "chat_message",
         "uploaded_by_user",
         "s3_key",
+        "thumbnail_key",
+        "extraction",
+        "extraction_error",
+        "extraction_tries",
+        "page_count",
         "created_at",
     ]
     excerpts = ["summary_text", "extracted_text"]

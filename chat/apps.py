@@ -5,6 +5,7 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
+        from chat import receivers  # noqa: F401 - they register themselves
         from chat.turns import ChatTurnHandler
         from conversations.runs import register
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
+from chat.attachments import in_brief, with_files, with_notes
 from chat.models import ChatMessage, ChatSummary
 from chat.tools import TOOLS
 from config.exceptions import Invalid
@@ -19,7 +20,8 @@ from llmconfig.models import LLMModel, Task
 from llmconfig.prompts import active_prompt, fill
 from llmconfig.services import OVERHEAD_TOKENS, candidates, choose_model
 
-DRAFT_SHARE, ORIGINAL_SHARE, MEMORIES_SHARE = 0.4, 0.6, 0.3  # at most so much of what is left, in this order
+# At most so much of what is left of the window, in this order.
+FILES_SHARE, DRAFT_SHARE, ORIGINAL_SHARE, MEMORIES_SHARE = 0.5, 0.4, 0.6, 0.3
 MESSAGE_OVERHEAD = 4  # tokens that a message costs beside its text
 
 
@@ -38,16 +40,19 @@ def models_of(name: str) -> list[LLMModel]:
 
 
 def load_turn(run: Run, model: LLMModel) -> Turn:
-    """Everything `model` needs for a turn. Raises `Invalid` if the message alone exceeds its window."""
+    """Everything `model` needs for a turn. Raises `Invalid` if the message alone exceeds its window, `Unavailable` or
+    `NotFound` if a file that it is to look at can't be had."""
     draft = ProjectDraft.objects.select_related("active_version", "conversation").get(conversation__runs=run)
     question = ChatMessage.objects.get(pk=run.payload["question_id"])
     prompt = active_prompt(prompt_type=Task.CHAT)
     refuse_too_long(model, question.content)
     room = _room(model) - estimate_tokens(prompt.text) - estimate_tokens(question.content)
+    asked = with_files(question, model, int(room * FILES_SHARE))
+    room -= asked.file_tokens
     system = _system(prompt.text, draft, room)
     room -= estimate_tokens(system) - estimate_tokens(prompt.text)
     earlier = _earlier(draft, before=question.sequence_number, room=room)
-    messages = text_message("system", system), *earlier, text_message("user", question.content)
+    messages = text_message("system", system), *earlier, asked.message
     tools = tuple(tool.spec for tool in TOOLS.values()) if model.supports_tools else ()
     return Turn(replace(request_to(model, messages), tools=tools), prompt.version, draft)
 
@@ -94,7 +99,11 @@ def _memories(conversation: Conversation) -> str:
 
 def _earlier(draft: ProjectDraft, *, before: int, room: int) -> list[Message]:
     """Earlier messages in order, the newest that fit; those that a rolling summary covers are replaced by it."""
-    rows = ChatMessage.objects.filter(project_draft=draft, sequence_number__lt=before).order_by("sequence_number")
+    rows = (
+        ChatMessage.objects.filter(project_draft=draft, sequence_number__lt=before)
+        .order_by("sequence_number")
+        .prefetch_related(in_brief())
+    )
     summary = ChatSummary.objects.filter(conversation_id=draft.conversation_id).exclude(summary="").first()
     if summary is None:
         return _fitting(rows, room)
@@ -106,7 +115,7 @@ def _fitting(rows: Iterable[ChatMessage], room: int) -> list[Message]:
     """The newest messages that fit into `room` tokens, in order."""
     kept: list[Message] = []
     for row in reversed(list(rows)):
-        message = text_message("assistant" if row.role == ChatMessage.Role.ASSISTANT else "user", row.content)
+        message = text_message("assistant" if row.role == ChatMessage.Role.ASSISTANT else "user", with_notes(row))
         room -= _size(message)
         if room < 0:
             break

@@ -5,16 +5,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from chat.models import ChatMessage, ChatMessageRevision, FileAttachment
+from chat.file_serializers import FileAttachmentSerializer
+from chat.models import ChatMessage, ChatMessageRevision
 from config.api.fields import StrictBooleanField, StrictCharField, StrictIntegerField
-from config.limits import MESSAGE_CHARACTERS
+from config.limits import MESSAGE_CHARACTERS, MESSAGE_FILES
 from conversations.serializers import UsageSerializer
-
-
-class FileAttachmentSerializer(serializers.ModelSerializer[FileAttachment]):
-    class Meta:
-        model = FileAttachment
-        fields = ["id", "filename", "file_size", "file_type", "s3_key", "created_at"]
 
 
 class RunStateSerializer(serializers.Serializer[Any]):
@@ -70,7 +65,7 @@ class SendSerializer(serializers.Serializer[Any]):
     message = StrictCharField(max_length=MESSAGE_CHARACTERS)
     llm_provider = StrictCharField(max_length=40)
     llm_model = StrictCharField(max_length=120)
-    attachment_ids = serializers.ListField(child=StrictIntegerField(), default=list, max_length=20)
+    attachment_ids = serializers.ListField(child=StrictIntegerField(), default=list, max_length=MESSAGE_FILES)
 
     def validate_message(self, message: str) -> str:
         if not message.strip():

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from accounts.models import User
 from accounts.principals import Principal
 from chat.context import refuse_too_long
+from chat.files import UNREAD
 from chat.models import ChatMessage, FileAttachment
 from config.exceptions import Conflict, NotFound
 from conversations.models import Conversation, Run
@@ -27,7 +28,8 @@ def history(*, user: Principal, conversation_id: int) -> QuerySet[ChatMessage]:
     """The messages in order, with all that their JSON needs."""
     require_visible(user=user, conversation_id=conversation_id)
     messages = ChatMessage.objects.filter(project_draft__conversation_id=conversation_id)
-    return messages.select_related("sent_by_user", "run").prefetch_related("attachments").order_by("sequence_number")
+    attachments = Prefetch("attachments", FileAttachment.objects.defer(*UNREAD).order_by("pk"))
+    return messages.select_related("sent_by_user", "run").prefetch_related(attachments).order_by("sequence_number")
 
 
 @transaction.atomic
@@ -129,11 +131,12 @@ def append(
 
 
 def _unsent(conversation: Conversation, ids: Sequence[int]) -> QuerySet[FileAttachment]:
-    """These attachments of the conversation, none of them sent before. Raises `NotFound`, or `Conflict`."""
-    rows = FileAttachment.objects.filter(conversation=conversation, pk__in=ids)
-    found = dict(rows.values_list("pk", "chat_message_id"))
-    if missing := sorted(set(ids) - set(found)):
-        raise NotFound("Some files are not of this conversation.", code="attachments_not_found", extra={"ids": missing})
-    if any(found.values()):
-        raise Conflict("Some of these files were sent with an earlier message.", code="attachments_sent")
+    """These files of the conversation, none of them sent before. Raises `NotFound`."""
+    rows = FileAttachment.objects.filter(conversation=conversation, chat_message=None, pk__in=ids)
+    if missing := sorted(set(ids) - set(rows.values_list("pk", flat=True))):
+        raise NotFound(
+            "File attachments not found: they are not of this conversation, or were sent with an earlier message.",
+            code="attachments_not_found",
+            extra={"ids": missing},
+        )
     return rows

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from chat.answers import author_of, chosen_model, nothing_said, said_by_deeds, store_answer
+from chat.attachments import wait_for_files
 from chat.context import Turn, load_turn, models_of
 from chat.events import ProjectUpdated, ReasoningTold, ToolCallTold, terminal_of
 from chat.progress import Progress
@@ -46,6 +47,7 @@ class ChatTurnHandler:
         progress = Progress.unpacked(context.run.step)
         models = await context.db(models_of, progress.model or chosen_model(context.run))
         progress.model = str(models[0])
+        await wait_for_files(context, models[0])
         turn = await context.db(load_turn, context.run, models[0])
         if not progress.pending:  # calls that are still to be made were thought of with an earlier draft in view
             progress.base_version_id = turn.draft.active_version_id

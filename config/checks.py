@@ -1,5 +1,6 @@
 """Tells what is missing or unsafe in the settings, with a hint, before anything runs into it."""
 
+import os
 from typing import Any
 
 from django.conf import settings
@@ -31,6 +32,15 @@ def secret_is_long(**_: Any) -> list[CheckMessage]:
     if len(settings.SECRET_KEY) >= SHORTEST_SECRET:
         return []
     return [Error("SECRET_KEY is too short.", f"Use at least {SHORTEST_SECRET} random characters.", id="config.E002")]
+
+
+@register(deploy=True)
+def files_have_a_place(**_: Any) -> list[CheckMessage]:
+    there = next(path for path in (settings.DATA_DIR, *settings.DATA_DIR.parents) if path.exists())
+    if settings.AWS_S3_BUCKET_NAME or (there.is_dir() and os.access(there, os.W_OK)):
+        return []
+    hint = "Set AWS_S3_BUCKET_NAME, or DATA_DIR to a directory that all processes share and may write to."
+    return [Warning("There is no place for the files that members attach.", hint, id="config.W002")]
 
 
 @register(deploy=True)

@@ -74,12 +74,22 @@ VARIABLES: dict[str, Variable] = {
     "API_TITLE": Variable("Draftloom API", "the name in `GET /` and in the API's documentation"),
     "PROJECT_DRAFT_MAX_COMPLETION_TOKENS": Variable("2048", "cap on the visible text of one answer"),
     "TOOL_APPROVAL": Variable("required", "`auto` lets a model act outside of Draftloom without asking a member first"),
+    "AWS_S3_BUCKET_NAME": Variable("", "keeps uploaded files in this bucket; unset means a folder under DATA_DIR"),
+    "AWS_REGION": Variable("us-east-1", "of the bucket"),
+    "AWS_ACCESS_KEY_ID": Variable(
+        "", "with AWS_SECRET_ACCESS_KEY: for the bucket; unset means where boto3 finds credentials"
+    ),
+    "AWS_SECRET_ACCESS_KEY": Variable("", "see AWS_ACCESS_KEY_ID"),
+    "AWS_S3_ENDPOINT_URL": Variable("", "address of another server that speaks S3; browsers must reach it, too"),
+    "FILE_URL_TTL": Variable("300", "seconds for which a link to a file works"),
     "LIMIT_SIGN_INS": Variable(
         "60/m", "attempts of one address to sign in, and as many keys that do not fit; s, m, h and d are the units"
     ),
     "LIMIT_SENDS": Variable("600/m", "chat messages of one person"),
     "LIMIT_IMPORTS": Variable("600/h", "imports and generated drafts of one person"),
     "LIMIT_ARCHIVE_BYTES": Variable("209715200", "the size of an archive that is uploaded to be imported"),
+    "LIMIT_UPLOADS": Variable("600/h", "files that one person uploads"),
+    "LIMIT_STORAGE_PER_USER": Variable("2147483648", "bytes of all files that one person has uploaded"),
     "LIMIT_RUNS_PER_USER": Variable("100", "runs of one person that are not over yet"),
     "LIMIT_STREAMS_PER_USER": Variable("200", "streams of one person that one web process keeps open"),
     "LIMIT_STREAMS_PER_PROCESS": Variable("1000", "streams that one web process keeps open"),

@@ -28,6 +28,8 @@ _TABLE = tuple(
         ({"POST"}, r"/api/conversations/import-file/?", _IMPORT),
         ({"POST"}, r"/api/imports/?", _ARCHIVE),
         ({"POST"}, r"/api/conversations/[^/]+/files/?", _UPLOAD),
+        ({"GET", "HEAD"}, r"/api/conversations/files/[^/]+/(?:download|thumbnail)/?", _OUTSIDE),
+        ({"GET", "HEAD"}, r"/files/[^/]+/?", _OUTSIDE),
         ({"POST"}, r"/api/conversations/[^/]+/project/?", _OUTSIDE),
         ({"GET", "HEAD", "POST"}, r"/api/auth/(?:login|callback)/?", _OUTSIDE),
         ({"GET", "HEAD"}, r"/api/search/?", _OUTSIDE),

@@ -123,6 +123,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": timedelta(hours=1)},
     "expire-approvals": {"task": "chat.tasks.expire_approvals", "schedule": timedelta(minutes=10)},
+    "sweep-extractions": {"task": "chat.tasks.sweep_extractions", "schedule": timedelta(minutes=1)},
+    "sweep-objects": {"task": "chat.tasks.sweep_objects", "schedule": timedelta(minutes=1)},
     "sweep-lost-calls": {"task": "llmconfig.tasks.sweep_lost_calls", "schedule": timedelta(minutes=15)},
     "read-waiting-archives": {"task": "drafts.tasks.read_waiting_archives", "schedule": timedelta(seconds=10)},
     "delete-expired-archives": {"task": "drafts.tasks.delete_expired_archives", "schedule": timedelta(minutes=10)},
@@ -187,6 +189,7 @@ STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WEB_THREADS = env.integer("WEB_THREADS", least=1)
+FILE_UPLOAD_HANDLERS = ["config.api.uploads.SpooledUploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = limits.IMPORT_BYTES + limits.MULTIPART_BYTES  # the bridge refuses by route, before this
 LANGUAGE_CODE, TIME_ZONE, USE_TZ, USE_I18N = "en", "UTC", True, False
 
@@ -227,6 +230,14 @@ SPECTACULAR_SETTINGS = {
         "StateEnum": "conversations.models.Run.State",
     },
 }
+
+# ── Files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+AWS_S3_BUCKET_NAME, AWS_REGION = env.text("AWS_S3_BUCKET_NAME"), env.text("AWS_REGION")
+AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY = env.text("AWS_ACCESS_KEY_ID"), env.text("AWS_SECRET_ACCESS_KEY")
+AWS_S3_ENDPOINT_URL = env.text("AWS_S3_ENDPOINT_URL")
+FILE_URL_TTL = env.integer("FILE_URL_TTL", least=1, most=604_800)  # S3 signs for a week at most
+LIMIT_UPLOADS = env.rate("LIMIT_UPLOADS")
+LIMIT_STORAGE_PER_USER = env.integer("LIMIT_STORAGE_PER_USER", most=2**62)
 
 # ── Language models, imports and runs ─────────────────────────────────────────────────────────────────────────────────
 OPENAI_API_KEY, OPENAI_BASE_URL = env.text("OPENAI_API_KEY"), env.text("OPENAI_BASE_URL")

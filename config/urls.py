@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerView
 
+from chat.file_views import LinkView
 from config import views
 from config.api.renderers import JSONRenderer
 
@@ -10,6 +11,7 @@ urlpatterns = [
     path("health", views.health),
     path("health/ready", views.ready),
     path("problems/<slug:code>", views.problem),
+    path("files/<str:token>", LinkView.as_view()),
     path("openapi.json", SpectacularJSONAPIView.as_view(renderer_classes=[JSONRenderer]), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema")),
     path("redoc", SpectacularRedocView.as_view(url_name="schema")),

@@ -102,11 +102,16 @@ def ask_once(purpose: Purpose, messages: Sequence[Message], *, max_output_tokens
     Raises `Invalid` if no model here does the task, and an `LLMError` as the models do.
     """
     models = candidates(prompt_type=purpose.task, chosen=default_model(prompt_type=purpose.task))
+    return run_asking(
+        models, lambda ledger: complete_task(purpose, models, messages, ledger, max_output_tokens=max_output_tokens)
+    )
+
+
+def run_asking(models: Sequence[LLMModel], asking: Callable[[Ledger], Awaitable[T]]) -> T:
+    """The result of `asking`, which asks some of `models`, for callers that are not asynchronous."""
     with ThreadPoolExecutor(1) as threads:
-        ledger = ThreadLedger(threads)
         try:
-            asking = complete_task(purpose, models, messages, ledger, max_output_tokens=max_output_tokens)
-            return asyncio.run(in_own_loop(asking, models))
+            return asyncio.run(in_own_loop(asking(ThreadLedger(threads)), models))
         finally:
             threads.submit(connections.close_all)
 

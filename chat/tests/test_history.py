@@ -61,8 +61,10 @@ def test_it_shows_every_field_of_a_message(alice: User, alices: Client, draft: P
         "sent_by_user_email": "alice@example.org",
         "attachments": [],
         "run": {"id": str(run.id), "state": "done", "error_code": None},
+        "fallback_from": "",
     }
     assert question == common | {
+        "usage": None,
         "id": ids[0],
         "role": "user",
         "content": "A question",
@@ -71,6 +73,7 @@ def test_it_shows_every_field_of_a_message(alice: User, alices: Client, draft: P
         "prompt_version": None,
     }
     assert answer == common | {
+        "usage": {"input_tokens": 1},
         "id": ids[1],
         "role": "assistant",
         "content": "An answer",
@@ -92,6 +95,13 @@ def test_it_shows_the_files_of_a_message(alices: Client, draft: ProjectDraft) ->
         "file_size": 12,
         "file_type": "image/png",
         "s3_key": "key of Маяк.png",
+        "conversation_id": draft.conversation_id,
+        "chat_message_id": question["id"],
+        "uploaded_by_user_id": draft.conversation.imported_by_user_id,
+        "status": "pending",
+        "status_detail": None,
+        "page_count": None,
+        "thumbnail_url": None,
     }
     assert answer["attachments"] == []
 

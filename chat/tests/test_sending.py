@@ -90,7 +90,7 @@ def test_it_goes_on_counting_after_earlier_messages(alices: Client, conversation
         ({"attachment_ids": ["1"]}, 422, "validation_error"),
         ({"attachment_ids": [0, -1, 2**63 - 1]}, 404, "attachments_not_found"),
         ({"attachment_ids": [2**63]}, 422, "validation_error"),
-        ({"attachment_ids": list(range(21))}, 422, "validation_error"),
+        ({"attachment_ids": list(range(1, 12))}, 422, "validation_error"),
         ({"attachment_ids": 1}, 422, "validation_error"),
         ({"attachment_ids": None}, 422, "validation_error"),
     ],
@@ -134,7 +134,17 @@ def test_it_takes_no_file_that_was_sent_before(alices: Client, conversation: Con
     make_turn(conversation.project_draft, "Look")
     sent = attach(conversation, "a", ChatMessage.objects.get())
     Run.objects.update(state=Run.State.DONE)
-    assert check_refused(send(alices, conversation, attachment_ids=[sent.pk]), 409)["code"] == "attachments_sent"
+    document = check_refused(send(alices, conversation, attachment_ids=[sent.pk]), 404)
+    assert (document["code"], document["ids"]) == ("attachments_not_found", [sent.pk])
+    assert document["error"].startswith("File attachments not found")
+    assert ChatMessage.objects.get().attachments.get() == sent
+
+
+def test_it_takes_ten_files_and_not_one_more(alices: Client, conversation: Conversation) -> None:
+    ids = [attach(conversation, f"{number}").pk for number in range(11)]
+    check_refused(send(alices, conversation, attachment_ids=ids), 422)
+    assert send(alices, conversation, attachment_ids=ids[:10]).status_code == 200
+    assert ChatMessage.objects.get().attachments.count() == 10
 
 
 # ── Coming back ───────────────────────────────────────────────────────────────────────────────────────────────────────

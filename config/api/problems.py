@@ -51,6 +51,29 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Too many streams",
         "Close one, or try again after `Retry-After` seconds. The run goes on.",
     ),
+    "empty_file": ("The file is empty", "Choose a file that has something in it."),
+    "no_file": ("No file", "Send one file as the part `file` of a form (`multipart/form-data`)."),
+    "file_type_not_allowed": (
+        "Files of this type are not taken",
+        "Content and name must agree on one of the types that `detail` lists.",
+    ),
+    "image_too_large": ("The image has too many pixels", "Make it smaller, or attach a part of it."),
+    "quota_exceeded": (
+        "Your room for files is used up",
+        "Delete files or conversations that you do not need, or ask an operator to raise `LIMIT_STORAGE_PER_USER`.",
+    ),
+    "file_not_found": ("No such file", "It does not exist, or it is not visible to you."),
+    "file_not_stored": ("The file is lost", "The file storage has it no more. Upload it again."),
+    "file_sent": ("The file was sent", "It belongs to a message now, and goes when the conversation is deleted."),
+    "no_thumbnail": ("No preview", "Only images have one, a moment after they were uploaded."),
+    "link_expired": (
+        "The link has lapsed",
+        "Links to files work for a few minutes. Open the file from its conversation again.",
+    ),
+    "storage_unavailable": (
+        "The file storage is not available",
+        "Try again after `Retry-After` seconds. Nothing of an upload was kept.",
+    ),
     "bad_request": ("Bad request", "The request makes no sense as it stands; `detail` says which part."),
     "conflict": ("Not possible now", "The present state of the thing does not allow this; load it again to see why."),
     "conversation_locked": (

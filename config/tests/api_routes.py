@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -78,9 +79,15 @@ def _methods(pattern: URLPattern) -> list[str]:
     return [method for method in METHODS if method in names]
 
 
+FORMS = {"POST /api/conversations/{conversation_id}/files"}
+"""Routes that read a form with a file and no JSON."""
+
+
 def send(client: Client, route: Route, ids: dict[str, Any], body: Any = BODY, query: str = "", **options: Any) -> Any:
-    """Asks a route as an ordinary client would: with a JSON body if its method has one."""
+    """Asks a route as an ordinary client would: with a JSON body if its method has one, or with a small file."""
     path = route.path(ids) + query
+    if str(route) in FORMS and body is BODY:
+        return client.post(path, {"file": SimpleUploadedFile("note.txt", b"A note.")}, **options)
     if route.method == "get":
         return client.get(path, **options)
     return client.generic(route.method.upper(), path, _json(body), content_type="application/json", **options)

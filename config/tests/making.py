@@ -1,15 +1,18 @@
 """Rows for tests that need neither an import nor a model."""
 
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
+from uuid import uuid4
 
 from django.utils import timezone
 
 from chat import services as chat
-from chat.models import ChatMessage
+from chat.models import ChatMessage, FileAttachment, StoredObject
 from conversations.models import Conversation, Run
 from drafts.models import Archive, ArchiveEntry, ProjectDraft
 from drafts.services import Author, add_version
+from integrations.storage import file_storage
 
 CHAT = [{"role": "user", "content": "Build a lighthouse."}, {"role": "assistant", "content": "With a lamp."}]
 DEMO = Author("demo/demo-1", 0)
@@ -28,6 +31,21 @@ def make_draft(conversation: Conversation, *texts: str) -> ProjectDraft:
         add_version(draft=draft, title=text, description=f"About {text}", user=user)
     draft.refresh_from_db()
     return draft
+
+
+def make_file(conversation: Conversation, filename: str = "light.png", **fields: Any) -> FileAttachment:
+    """A picture with a thumbnail, both with objects in the storage of the tests."""
+    keys = [f"conversations/{conversation.pk}/files/{uuid4()}" for _ in range(2)]
+    for key in keys:
+        file_storage().put(key, BytesIO(b"light"), "image/png")
+        StoredObject.objects.create(key=key, size=5, state=StoredObject.State.STORED)
+    values = {"file_type": "image/png", "file_size": 5, "s3_key": keys[0], "thumbnail_key": keys[1]}
+    return FileAttachment.objects.create(
+        conversation=conversation,
+        filename=filename,
+        uploaded_by_user=conversation.imported_by_user,
+        **values | fields,
+    )
 
 
 def make_run(user: Any, conversation: Conversation | None = None, **fields: Any) -> Run:

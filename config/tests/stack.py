@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -57,6 +58,9 @@ class Stack:
     def start_bulk(self) -> None:
         """The runner of bulk imports, and the worker that lists archives."""
         self._start("bulk", BULK)
+        self.start_worker()
+
+    def start_worker(self) -> None:
         self._start("worker", WORKER)
 
     def kill(self, name: str) -> None:
@@ -231,6 +235,7 @@ def _free_port() -> int:
 
 
 def empty_database() -> None:
-    """Everything that people made; roles, permissions and the catalogue stay."""
+    """Everything that people made, and their files; roles, permissions and the catalogue stay."""
+    shutil.rmtree(settings.DATA_DIR / "files", ignore_errors=True)
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE users RESTART IDENTITY CASCADE")

@@ -14,7 +14,7 @@ from django.test import Client
 from accounts import keys, services
 from accounts.models import READ_SCOPES, SCOPES, User, UserSession
 from config.tests.api_routes import Route, api_routes, page_paths, row_counts, send
-from config.tests.making import make_archive, make_conversation, make_draft, make_turn
+from config.tests.making import make_archive, make_conversation, make_draft, make_file, make_turn
 from conftest import make_user, signed_in
 from conversations.models import ImportedSummary
 
@@ -65,6 +65,12 @@ ROWS = {
     "GET /api/imports/{import_id}": Row("alice", READ),
     "DELETE /api/imports/{import_id}": Row("alice", IMPORT),
     "POST /api/imports/{import_id}/start": Row("alice", IMPORT),
+    f"GET {CONVERSATION}/files": Row("shared", READ),
+    f"POST {CONVERSATION}/files": Row("shared", WRITE),
+    "GET /api/conversations/files/{file_id}/download": Row("shared", READ, 302),
+    "GET /api/conversations/files/{file_id}/thumbnail": Row("shared", READ, 302),
+    "POST /api/conversations/files/{file_id}/extract": Row("shared", WRITE, 202),
+    "DELETE /api/conversations/files/{file_id}": Row("shared", WRITE, 204),
     "GET /api/runs": Row("everybody", READ),
     "GET /api/runs/{run_id}": Row("shared", READ),
     "GET /api/runs/{run_id}/events": Row("shared", READ),
@@ -112,6 +118,7 @@ def everything_of(alice: User) -> dict[str, Any]:
     services.open_session(user=alice)
     return {
         "conversation_id": conversation.pk,
+        "file_id": make_file(conversation, CANARY).pk,
         "version_id": draft.versions.earliest("version_number").pk,
         "run_id": run.id,
         "session_id": UserSession.objects.latest("id").pk,
@@ -224,7 +231,10 @@ def test_it_says_which_scope_a_key_lacks(alice: User) -> None:
 
 # ── Pages ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-PUBLIC_PAGES = {"/", "/health", "/health/ready", "/problems/1", "/openapi.json", "/docs", "/redoc", "/admin/login/"}
+PUBLIC_PAGES = {
+    *{"/", "/health", "/health/ready", "/problems/1", "/openapi.json", "/docs", "/redoc", "/admin/login/"},
+    "/files/1",  # by its signature
+}
 BACK_OFFICE = [
     path for path in page_paths() if path.startswith("/admin/") and path not in {*PUBLIC_PAGES, "/admin/logout/"}
 ]

@@ -17,7 +17,7 @@ from accounts.models import User, UserSession
 from accounts.services import open_session
 from accounts.sessions import digest
 from config.tests.api_routes import BODY, METHODS, Route, api_paths, api_routes, check_refused, row_counts, send
-from config.tests.making import make_archive, make_conversation, make_draft, make_run, make_turn
+from config.tests.making import make_archive, make_conversation, make_draft, make_file, make_run, make_turn
 from config.tests.stack import Stack
 from conversations.models import Run
 from llmconfig.models import LLMModel
@@ -29,6 +29,7 @@ NO_INTEGERS = ["abc", "1.5", "1e3", "0x10", "%00", "%EF%BC%91", "1%20", "1%0A", 
 BAD_IDS: dict[str, list[tuple[str, int]]] = {
     "conversation_id": [("0", 400), ("-1", 400), (str(2**63), 404), (str(HUGE), 404), *((i, 422) for i in NO_INTEGERS)],
     "version_id": [("0", 400), ("-1", 400), (str(2**63), 404), (str(HUGE), 404), *((i, 422) for i in NO_INTEGERS)],
+    "file_id": [("0", 400), ("-1", 400), (str(2**63), 404), (str(HUGE), 404), *((i, 422) for i in NO_INTEGERS)],
     "session_id": [("0", 400), ("-1", 400), (str(2**63), 404), (str(HUGE), 404), *((i, 422) for i in NO_INTEGERS)],
     "run_id": [(i, 422) for i in ["0", "-1", str(HUGE), *NO_INTEGERS, "01a2033d-ae82-716c-8809-2432d111e24"]],
     "version": [("-1", 422), (str(2**63), 404), (str(HUGE), 404), *((i, 422) for i in NO_INTEGERS)],
@@ -51,6 +52,7 @@ def ids(alice: User) -> dict[str, Any]:
     make_turn(draft, "A question", "An answer")
     return {
         "conversation_id": conversation.pk,
+        "file_id": make_file(conversation).pk,
         "version_id": draft.versions.earliest("version_number").pk,
         "run_id": make_run(alice, conversation, kind=Run.Kind.IMPORT, event_seq=5).id,
         "session_id": UserSession.objects.get(session_key=digest(open_session(user=alice))).pk,
@@ -113,7 +115,7 @@ def test_it_refuses_an_id_that_cannot_be(route: Route, refused: Any, ids: dict[s
 
 @each(WITH_ID)
 def test_it_finds_nothing_under_an_id_that_nobody_has(route: Route, refused: Any, ids: dict[str, Any]) -> None:
-    names = ["conversation_id", "version_id", "session_id", "version"]
+    names = ["conversation_id", "file_id", "version_id", "session_id", "version"]
     unknown: dict[str, Any] = dict.fromkeys(names, 10**9)
     unknown["run_id"] = unknown["import_id"] = "01a2033d-ae82-716c-8809-2432d111e240"
     for parameter in set(route.parameters) & set(unknown):

@@ -14,6 +14,8 @@ OPERATIONS = {
     "chat_list", "chat_regenerate", "chat_stream",
     "conversation_destroy", "conversation_imported_chat_summary", "conversation_list", "conversation_partial_update",
     "conversation_retrieve", "conversation_runs", "conversation_summary", "conversation_usage",
+    "conversation_files_list", "conversation_files_upload",
+    "file_destroy", "file_download", "file_extract", "file_thumbnail",
     "import_file_file", "import_link",
     "llm_default_providers", "llm_default_retrieve", "llm_default_update",
     "llm_prompt_activate", "llm_prompt_built_in", "llm_prompt_create", "llm_prompt_destroy", "llm_prompt_retrieve",

@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
 
+from chat import extraction
+from chat.models import FileAttachment
+from config.limits import UPLOAD_BYTES
 from config.tests.stack import chat_path, said
+from integrations.storage import file_storage
 from integrations.tests.fixtures.archives import chat, export, zipped
+from integrations.tests.fixtures.files import image, pdf
 
 CHAT = "User: I want to build a bird feeder.\n\nAssistant: Good. Steps:\n\n- buy cedar\n- cut it"
 ANSWER = "".join(f"w{number} " for number in range(60)).strip()
@@ -434,3 +439,90 @@ def test_it_shows_a_colleague_who_said_what_and_the_answer_as_it_comes(browser: 
     expect(bobs(".message.assistant:not(.live) .prose")).to_have_text(ANSWER)
     assert bobs.complaints == []
     bobs.context.close()
+
+
+# ── Files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def no_files_left() -> Iterator[None]:
+    yield
+    for key in list(file_storage().keys()):
+        file_storage().delete(key)
+
+
+def put_into(page: Page, selector: str, event: str, name: str, content: bytes, kind: str) -> None:
+    """A file dropped on, or pasted into, an element."""
+    transfer = page.evaluate_handle(
+        """([name, content, kind]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(content)], name, {type: kind}));
+            return transfer;
+        }""",
+        [name, list(content), kind],
+    )
+    page.eval_on_selector(
+        selector,
+        """(element, [event, transfer]) => element.dispatchEvent(
+            event === "paste" ? new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true, cancelable: true})
+                              : new DragEvent(event, {dataTransfer: transfer, bubbles: true, cancelable: true}))""",
+        [event, transfer],
+    )
+
+
+def test_it_sends_files_with_a_message_and_shows_them(opened: Opened, stack: Any, no_files_left: None) -> None:
+    opened.imported()
+    picture = image("PNG", size=(640, 400))
+    opened("#attach").set_input_files(
+        [
+            FilePayload(name="feeder.png", mimeType="image/png", buffer=picture),
+            FilePayload(name="notes on cedar.txt", mimeType="text/plain", buffer=b"Cedar lasts." * 2000),
+        ]
+    )
+    put_into(opened.page, "#messages", "drop", "plan.pdf", pdf("A plan"), "application/pdf")
+    put_into(opened.page, "#message", "paste", "image.png", picture, "image/png")
+    chips = opened("#attachments li")
+    expect(chips).to_have_count(4)
+    expect(chips.locator("progress:visible")).to_have_count(0)
+    for file in FileAttachment.objects.all():
+        extraction.extract(file_id=file.pk)
+    expect(chips.filter(has_text="being read")).to_have_count(0)
+    expect(chips.locator("img")).to_have_count(2)
+    chips.filter(has_text="image.png").get_by_role("button").click()
+    expect(chips).to_have_count(3)
+    assert sorted(FileAttachment.objects.values_list("filename", flat=True)) == [
+        "feeder.png",
+        "notes on cedar.txt",
+        "plan.pdf",
+    ]
+
+    opened("#chat-send").click()
+    expect(opened("#chat-error")).to_have_text("Write something about the files, then send it.")
+    opened.page.reload()
+    expect(chips).to_have_count(3)  # they wait for a message, also in a page that was loaded anew
+    opened.say("What do you think of these?")
+    expect(chips).to_have_count(0)
+    sent = opened(".message.user .files li")
+    expect(sent).to_have_count(3)
+    assert opened.page.evaluate("document.querySelector('.files img').decode().then(() => true)")
+    assert not FileAttachment.objects.filter(chat_message=None).exists()
+    with opened.context.expect_page() as shown:
+        sent.locator("a:has(img)").click()
+    assert "/files/" in shown.value.url
+
+
+def test_it_says_of_a_file_why_it_is_not_taken(opened: Opened, no_files_left: None) -> None:
+    opened.imported()
+    files = [("page.html", b"<script>"), ("empty.txt", b""), ("large.txt", b"x" * (UPLOAD_BYTES + 1))]
+    opened("#attach").set_input_files(
+        [FilePayload(name=name, mimeType="text/plain", buffer=content) for name, content in files]
+    )
+    failed = opened("#attachments li.failed .about")
+    expect(failed).to_have_count(3)
+    expect(failed.nth(0)).to_contain_text("Files of this type cannot be attached. Attach one of these: JPEG")
+    expect(failed.nth(1)).to_contain_text("Empty file.")
+    expect(failed.nth(2)).to_have_text("A file may have at most 10 MB.")
+    opened.say("Nothing of these")
+    expect(opened(".message.user")).to_contain_text("Nothing of these")
+    assert not FileAttachment.objects.exists()
+    opened.complaints = [text for text in opened.complaints if "415" not in text and "400" not in text]

@@ -66,6 +66,15 @@ def test_it_refuses_a_server_with_the_name_of_a_provider(tmp_path: Path):
     assert "'grok' can't be used." in done.stderr.splitlines()[-1]
 
 
+def test_it_warns_of_a_deployment_without_a_place_for_files(tmp_path: Path):
+    tmp_path.joinpath("in-the-way").write_text("")
+    elsewhere = {"DATA_DIR": str(tmp_path / "in-the-way" / "data")}
+    done = deployed(tmp_path, **elsewhere)
+    assert done.returncode == 1
+    assert "config.W002" in done.stderr and "HINT: Set AWS_S3_BUCKET_NAME, or DATA_DIR" in done.stderr
+    assert deployed(tmp_path, AWS_S3_BUCKET_NAME="a-bucket", **elsewhere).returncode == 0
+
+
 def test_it_refuses_a_short_secret_in_a_deployment(tmp_path: Path):
     done = deployed(tmp_path, SECRET_KEY="short")
     assert done.returncode == 1

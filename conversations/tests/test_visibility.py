@@ -8,14 +8,16 @@ from accounts.models import User
 from chat.models import ChatMessage
 from config.exceptions import NotFound
 from config.tests.api_routes import Route, api_routes, check_refused, row_counts, send
-from config.tests.making import make_conversation, make_draft, make_run, make_turn
+from config.tests.making import make_conversation, make_draft, make_file, make_run, make_turn
 from conversations import services
 from conversations.models import Conversation, ImportedSummary, Run
 from conversations.runs.handlers import RunFailed
 from drafts import import_flow
 from drafts.models import DraftVersion
 
-ABOUT_A_CONVERSATION = [route for route in api_routes() if {"conversation_id", "run_id"} & set(route.parameters)]
+ABOUT_A_CONVERSATION = [
+    route for route in api_routes() if {"conversation_id", "file_id", "run_id"} & set(route.parameters)
+]
 READS = [route for route in ABOUT_A_CONVERSATION if route.method == "get"]
 
 
@@ -34,6 +36,7 @@ def ids(alice: User) -> dict[str, Any]:
     return {
         "conversation_id": conversation.pk,
         "version_id": draft.versions.earliest("version_number").pk,
+        "file_id": make_file(conversation).pk,
         "run_id": run.id,
     }
 
@@ -52,7 +55,7 @@ def test_it_hides_everything_of_a_conversation_from_other_members(
 ) -> None:
     before = row_counts()
     hidden = check_refused(send(bobs, route, ids), 404)
-    absent = {"conversation_id": 10**9, "run_id": uuid4()}
+    absent = {"conversation_id": 10**9, "file_id": 10**9, "run_id": uuid4()}
     missing = check_refused(send(bobs, route, ids | absent), 404)
     assert hidden | {"request_id": ""} == missing | {"request_id": ""}
     assert row_counts() == before
@@ -63,7 +66,7 @@ def test_it_shows_the_owner_and_operators_the_same(
     private: None, alices: Client, olivias: Client, ids: dict[str, Any], route: Route
 ) -> None:
     of_alice, of_olivia = send(alices, route, ids), send(olivias, route, ids)
-    assert of_alice.status_code == of_olivia.status_code == 200
+    assert of_alice.status_code == of_olivia.status_code in {200, 302}
     assert of_alice.content == of_olivia.content
 
 
@@ -142,7 +145,10 @@ def test_it_lets_colleagues_read_and_work_on_each_others_conversations(
     bobs: Client, ids: dict[str, Any], route: Route
 ) -> None:
     answer = send(bobs, route, ids)
-    assert answer.status_code in {200, 202} or check_refused(answer, 409)["code"] in {"not_waiting", "nothing_to_retry"}
+    assert answer.status_code in {200, 202, 302} or check_refused(answer, 409)["code"] in {
+        "not_waiting",
+        "nothing_to_retry",
+    }
 
 
 def test_it_says_who_did_what(bob: User, bobs: Client, ids: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from config.text import shorten
 from integrations.llm.demo_draft import Draft, change, current_draft, drafted
 from integrations.llm.events import Finished, LLMEvent, TextDelta, ToolCall, Usage
-from integrations.llm.messages import ChatRequest, Role, ToolCallPart, ToolResultPart
+from integrations.llm.messages import ChatRequest, Role, TextPart, ToolCallPart, ToolResultPart
 
 CHARACTERS_PER_TOKEN = 4
 
@@ -121,7 +121,9 @@ def _said(request: ChatRequest, role: Role) -> str:
 
 
 def _last_wish(request: ChatRequest) -> str:
-    return next((message.text for message in reversed(request.messages) if message.role == "user"), "")
+    """What the member has said last, without the files that came with it."""
+    parts = next((message.parts for message in reversed(request.messages) if message.role == "user"), ())
+    return next((part.text for part in parts if isinstance(part, TextPart)), "")
 
 
 def _rounds(request: ChatRequest) -> int:

@@ -2,6 +2,7 @@
 
 import { attempt, call, request } from "./api.js";
 import { $, button, h, inWords, say, time } from "./dom.js";
+import { Attachments, sentFiles } from "./files.js";
 import { markdown } from "./markdown.js";
 import { chosenModel } from "./models.js";
 import { follow, oncePerFrame } from "./stream.js";
@@ -18,6 +19,8 @@ export class Chat {
     Object.assign(this, { signal, me, onDraft, run: null });
     this.path = `/api/conversations/${conversation.id}/project-draft/chat`;
     $("composer").hidden = conversation.is_locked;
+    this.attachments = new Attachments(conversation, signal, { me, onChange: () => this.allowSending() });
+    if (!conversation.is_locked) this.tried(() => this.attachments.load());
     $("composer").onsubmit = (event) => (event.preventDefault(), this.tried(() => this.send()));
     $("chat-stop").onclick = () => this.tried(() => call("POST", `/api/runs/${this.run}/cancel`));
     this.isRunning(null);
@@ -48,6 +51,8 @@ export class Chat {
     const ended = ENDED[message.run?.state];
     if (ended && !isMine) bubble.append(this.unfinished(`${ended} `, isLast));
     if (ended && isMine && isLast) bubble.append(this.unfinished("There was no answer. ", isLast));
+    const files = isMine && sentFiles(message);
+    if (files) bubble.append(files);
     if (message.model) bubble.append(h("p", { className: "model", textContent: madeBy(message) }));
     return bubble;
   }
@@ -63,17 +68,27 @@ export class Chat {
 
   async send() {
     const message = $("message").value;
-    if (this.run || !message.trim()) return;
-    $("chat-send").disabled = true;
+    const { ids, isUploading } = this.attachments;
+    if (this.run || isUploading) return;
+    if (!message.trim()) {
+      if (ids.length) say($("chat-error"), "Write something about the files, then send it.");
+      return;
+    }
+    this.allowSending(false);
     try {
-      const body = { message, ...chosenModel($("model")) };
-      const response = await request("POST", `${this.path}/stream`, body, { headers: this.keyFor(message) });
+      const body = { message, attachment_ids: ids, ...chosenModel($("model")) };
+      const response = await request("POST", `${this.path}/stream`, body, { headers: this.keyFor(`${ids} ${message}`) });
       this.key = null;
       $("message").value = "";
+      this.attachments.sent(ids);
       await this.watch(response);
     } finally {
-      if (!this.signal.aborted) $("chat-send").disabled = false;
+      if (!this.signal.aborted) this.allowSending();
     }
+  }
+
+  allowSending(isAllowed = true) {
+    $("chat-send").disabled = !isAllowed || this.attachments.isUploading;
   }
 
   /** One key for one text, so that sending it again after a broken connection says it once. */
@@ -92,7 +107,7 @@ export class Chat {
   isRunning(runId) {
     this.run = runId;
     $("chat-send").hidden = Boolean(runId);
-    $("chat-send").disabled = false;
+    this.allowSending();
     $("chat-stop").hidden = !runId;
     $("messages").ariaBusy = String(Boolean(runId));
     say($("chat-status"), runId ? "Waiting for its turn…" : "");
