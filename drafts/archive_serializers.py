@@ -12,7 +12,7 @@ BULK_RESOLUTIONS = ["update_existing", "create_new", "skip"]
 MOST_POSITION = 2**31 - 1
 
 
-class UploadSerializer(serializers.Serializer[Any]):
+class ArchiveUploadSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(help_text="ZIP, JSON, HTML, Markdown or plain text.")
 
 

@@ -26,9 +26,9 @@ from drafts.archive_serializers import (
     ArchiveListSerializer,
     ArchivePageSerializer,
     ArchiveSerializer,
+    ArchiveUploadSerializer,
     EntrySerializer,
     StartSerializer,
-    UploadSerializer,
 )
 from drafts.bulk import start_bulk
 from drafts.models import Archive
@@ -56,12 +56,12 @@ class ArchiveViewSet(ViewSet):
 
     @extend_schema(
         summary="Upload an archive; a worker lists what it holds, and nothing is imported yet",
-        request={"multipart/form-data": UploadSerializer},
+        request={"multipart/form-data": ArchiveUploadSerializer},
         responses={202: ArchiveSerializer},
         tags=["archives"],
     )
     def create(self, request: Request) -> Response:
-        body = UploadSerializer(data=request.data)
+        body = ArchiveUploadSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         taken = once(request, partial(self._take_in, request, body.validated_data["file"]))
         headers = {"Location": f"/api/imports/{taken.outcome['id']}"} | ({REPLAYED: "true"} if taken.is_replay else {})
