@@ -78,7 +78,7 @@ class Outside:
             plan.cut_after = -1
         if self.refuse_everything:
             return web.json_response({"error": {"message": "no"}}, status=400)
-        if body["model"] in self.refused_models:
+        if body.get("model") in self.refused_models:
             return web.json_response({"error": {"message": "not with this key"}}, status=401)
         if plan.status:
             return web.json_response({"error": {"message": "asked to fail"}}, status=plan.status)

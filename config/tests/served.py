@@ -20,6 +20,7 @@ settings.configure(
     CORS_ALLOW_CREDENTIALS=True,
     APPEND_SLASH=False,
     USE_I18N=False,
+    LIMIT_ARCHIVE_BYTES=1024 * 1024,
     REST_FRAMEWORK={
         "DEFAULT_AUTHENTICATION_CLASSES": [],
         "DEFAULT_RENDERER_CLASSES": ["config.api.renderers.JSONRenderer"],
