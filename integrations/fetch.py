@@ -2,17 +2,16 @@
 
 import asyncio
 import json
-import ssl
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import httpx2
 
 from integrations.addresses import is_public, resolve
+from integrations.http import bounded_body, tls
 from integrations.importers.base import ImporterError
 from integrations.importers.links import FETCHABLE_HOSTS
 
@@ -126,7 +125,7 @@ class _Errand:
     async def _get_from(self, target: Target, timeout: float) -> Fetched | str:
         # A client for each request: a cookie that one answer sets must not reach the next.
         async with (
-            httpx2.AsyncClient(verify=_tls(), trust_env=False, timeout=timeout) as client,
+            httpx2.AsyncClient(verify=tls(), trust_env=False, timeout=timeout) as client,
             client.stream("GET", target.url, headers=target.headers, extensions=target.extensions) as response,
         ):
             if response.has_redirect_location:
@@ -138,12 +137,10 @@ class _Errand:
         return Fetched(response.status_code, headers.get("content-type", ""), body, headers)
 
     async def _body(self, response: httpx2.Response) -> bytes:
-        body = bytearray()
-        async for piece in response.aiter_bytes():
-            body += piece
-            if max(len(body), response.num_bytes_downloaded) > self.max_bytes:
-                raise _error("too_large")
-        return bytes(body)
+        body = await bounded_body(response, self.max_bytes)
+        if body is None:
+            raise _error("too_large")
+        return body
 
 
 def _allowed(url: httpx2.URL) -> httpx2.URL:
@@ -182,11 +179,6 @@ def _says_deleted(body: bytes) -> bool:
 
 def _error(code: str, **diagnosis: str | int) -> ImporterError:
     return ImporterError(_DETAILS[code], code=code, extra=diagnosis)
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return httpx2.create_ssl_context(trust_env=False)
 
 
 def _in_thread(function: Callable[[str], list[str]], argument: str) -> Future[list[str]]:
