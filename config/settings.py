@@ -222,6 +222,10 @@ SPECTACULAR_SETTINGS = {
 # ── Language models, imports and runs ─────────────────────────────────────────────────────────────────────────────────
 OPENAI_API_KEY, OPENAI_BASE_URL = env.text("OPENAI_API_KEY"), env.text("OPENAI_BASE_URL")
 MAX_COMPLETION_TOKENS = env.integer("PROJECT_DRAFT_MAX_COMPLETION_TOKENS", least=1)
+LINEAR_ACCESS_KEY, LINEAR_TEAM_KEY = env.text("LINEAR_ACCESS_KEY"), env.text("LINEAR_TEAM_KEY")
+LINEAR_API_URL = env.text("LINEAR_API_URL")
+LINEAR_SECONDS = 10.0  # for one call; a member waits for up to four of them
+LINEAR_DOUBT_SECONDS = 120.0  # so long after the last call, what is not there will not come any more
 IMPORT_FETCH_OVERRIDES = env.pairs("IMPORT_FETCH_OVERRIDES")
 RUN_LEASE_SECONDS = env.integer("RUN_LEASE_SECONDS", least=2)
 RUNNER_CONCURRENCY = env.integer("RUNNER_CONCURRENCY", least=1)

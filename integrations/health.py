@@ -1,9 +1,9 @@
 """How each outside service did last: kept in Redis, since it is news and no truth; forgotten news is no fault."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import redis.exceptions
 
@@ -60,10 +60,10 @@ def may_probe(service: str) -> bool:
         return False
 
 
-def _note(service: str, news: dict[str, str]) -> None:
+def _note(service: str, news: Mapping[Any, str]) -> None:
     try:
         with if_it_answers() as connections:
-            connections.hset(_key(service), mapping={**news})
+            connections.hset(_key(service), mapping=news)
     except redis.exceptions.RedisError as error:
         log.debug("The health of %s was not noted: %s", service, type(error).__name__)
 

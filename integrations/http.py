@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_IN_DOUBT = frozenset({"timeout", "interrupted", "server_error", "too_large", "malformed"})
 _CODES = {401: "unauthorized", 403: "unauthorized", 408: "timeout", 413: "too_long", 429: "throttled"}
 
 
@@ -26,18 +27,15 @@ class ServiceAway(Exception):
 
     `code` is one of `unreachable` (nothing was sent), `timeout`, `interrupted`, `throttled`, `unauthorized`,
     `too_long`, `too_large`, `malformed`, `refused` and `server_error`, or a client's own. `retryable` says whether the
-    same request may succeed later. Neither what was sent nor what was answered is part of it.
+    same request may succeed later, `may_have_happened` whether the service may have acted on it all the same. Neither
+    what was sent nor what was answered is part of it.
     """
 
     def __init__(self, service: str, code: str, *, retryable: bool = False, status: int = 0) -> None:
         super().__init__(f"{service}: {code}")
         self.service, self.code, self.retryable, self.status = service, code, retryable, status
         self.retry_after: float | None = None
-
-    @property
-    def may_have_happened(self) -> bool:
-        """Whether the service may have acted on the request all the same."""
-        return self.code in {"timeout", "interrupted", "server_error", "too_large", "malformed"}
+        self.may_have_happened = code in _IN_DOUBT
 
 
 class Answer(NamedTuple):
