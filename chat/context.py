@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from chat.models import ChatMessage, ChatSummary
-from chat.tools import TOOLS
+from chat.tools import tools_offered
 from config.exceptions import Invalid
 from conversations.models import Conversation, ImportedSummary, Memory, Run
 from conversations.services import transcript
@@ -48,7 +48,7 @@ def load_turn(run: Run, model: LLMModel) -> Turn:
     room -= estimate_tokens(system) - estimate_tokens(prompt.text)
     earlier = _earlier(draft, before=question.sequence_number, room=room)
     messages = text_message("system", system), *earlier, text_message("user", question.content)
-    tools = tuple(tool.spec for tool in TOOLS.values()) if model.supports_tools else ()
+    tools = tuple(tool.spec for tool in tools_offered().values()) if model.supports_tools else ()
     return Turn(replace(request_to(model, messages), tools=tools), prompt.version, draft)
 
 

@@ -123,6 +123,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": timedelta(hours=1)},
     "expire-approvals": {"task": "chat.tasks.expire_approvals", "schedule": timedelta(minutes=10)},
+    "settle-projects": {"task": "drafts.tasks.settle_projects", "schedule": timedelta(seconds=15)},
     "trim-runs": {"task": "conversations.tasks.trim_runs", "schedule": timedelta(days=1)},
 }
 

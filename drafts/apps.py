@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.apps import AppConfig
 
 
@@ -5,9 +7,20 @@ class DraftsConfig(AppConfig):
     name = "drafts"
 
     def ready(self) -> None:
+        from django.db.models.signals import pre_delete
+
+        from conversations.models import Conversation
         from conversations.runs import register
         from drafts.generation import GenerateHandler
         from drafts.import_flow import ImportHandler
 
         register("import", ImportHandler())
         register("generate", GenerateHandler())
+        # A signal, since conversations know nothing of drafts, and every way of deleting one has to pass here.
+        pre_delete.connect(_before_deletion, sender=Conversation)
+
+
+def _before_deletion(instance: Any, **_: Any) -> None:
+    from drafts.projects import refuse_deletion
+
+    refuse_deletion(instance)

@@ -1,11 +1,12 @@
 from django.urls import path
 
-from drafts.views import ImportFileViewSet, ImportViewSet, ProjectDraftViewSet
+from drafts.views import ImportFileViewSet, ImportViewSet, ProjectDraftViewSet, ProjectViewSet
 
 draft = "conversations/<str:conversation_id>/project-draft"
 urlpatterns = [
     path("conversations/import", ImportViewSet.as_view({"post": "link"})),
     path("conversations/import-file", ImportFileViewSet.as_view({"post": "file"})),
+    path("conversations/<str:conversation_id>/project", ProjectViewSet.as_view({"get": "retrieve", "post": "create"})),
     path(draft, ProjectDraftViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path(f"{draft}/versions", ProjectDraftViewSet.as_view({"get": "versions"})),
     path(f"{draft}/versions/<str:version_id>/activate", ProjectDraftViewSet.as_view({"post": "activate"})),

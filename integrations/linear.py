@@ -15,7 +15,7 @@ from integrations.linear_api import Values, ask, refusal, service
 
 DESCRIPTION_CHARACTERS = 255  # of Linear's short, plain description; `content` holds the Markdown
 TEAM_KEPT_SECONDS = 3600
-TEAMS_PER_PAGE, MOST_PAGES = 250, 20
+TEAMS_PER_PAGE, MOST_PAGES = 250, 4
 
 _TEAMS = """
 query GetTeams($first: Int!, $after: String) {

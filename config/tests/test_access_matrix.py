@@ -52,6 +52,8 @@ ROWS = {
     f"PATCH {CONVERSATION}/summary": Row("shared", WRITE),
     f"GET {CONVERSATION}/runs": Row("shared", READ),
     f"GET {CONVERSATION}/usage": Row("shared", READ),
+    f"GET {CONVERSATION}/project": Row("shared", READ, 404),  # it has not become one
+    f"POST {CONVERSATION}/project": Row("shared", "projects:create", 503),  # Linear is not configured
     f"GET {DRAFT}": Row("shared", READ),
     f"PATCH {DRAFT}": Row("shared", WRITE),
     f"GET {DRAFT}/versions": Row("shared", READ),
