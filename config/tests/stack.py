@@ -20,6 +20,8 @@ from config.env import BASE_DIR, VARIABLES
 from config.live import log_key
 from config.redis import client as redis_client
 from config.tests.outside import Outside
+from integrations.tests.fake_linear import KEY as LINEAR_KEY
+from integrations.tests.fake_linear import TEAM_KEY as LINEAR_TEAM
 
 START_SECONDS, STREAM_SECONDS = 30.0, 60.0
 UVICORN = ["-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--no-access-log", "--log-level",
@@ -87,6 +89,9 @@ class Stack:
                 "POSTGRES_DB": database["NAME"],
                 "OPENAI_API_KEY": "sk-test",
                 "OPENAI_BASE_URL": self.outside.openai_url,
+                "LINEAR_ACCESS_KEY": LINEAR_KEY,
+                "LINEAR_TEAM_KEY": LINEAR_TEAM,
+                "LINEAR_API_URL": f"{self.outside.share_url}/graphql",
                 "IMPORT_FETCH_OVERRIDES": f"chatgpt.com={self.outside.share_url}",
                 "RUN_LEASE_SECONDS": "3",
                 "RUNNER_DRAIN_SECONDS": "0",

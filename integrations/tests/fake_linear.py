@@ -3,7 +3,7 @@
 `faults` holds what befalls the next calls that create a project, one each: `cut` and `500` before anything is done,
 `cut_after`, `500_after` and `slow_after` once it is done, `late` done only after the client has gone, `twice` as if a
 proxy had sent it again, `refused`, `html`, and what `lies` tells. `read_faults` does the same for the look-ups of a
-project. After the last fault all is well.
+project; an empty one is none. After the last all is well. `injected` counts them.
 """
 
 import asyncio
@@ -25,11 +25,10 @@ LIES: dict[str, Any] = {
 }
 
 
-class FakeLinear(LoopbackServer):
+class LinearFaked:
     """`projects` is what it has, by id; `operations` the names of what it was asked for, in order."""
 
     def __init__(self) -> None:
-        super().__init__(self._answer_query)
         self.slow_seconds, self.late_seconds = 0.6, 0.3
         self.forget()
 
@@ -46,9 +45,9 @@ class FakeLinear(LoopbackServer):
         ]
         self.page_size = 250
         self.teams_page: Any = ...  # in place of a page of teams
-        self.duplicates = 0
+        self.duplicates = self.injected = 0
 
-    async def _answer_query(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != KEY:
             return _errors("Authentication required, not authenticated", code="AUTHENTICATION_ERROR", status=400)
         body = await request.json()
@@ -61,6 +60,11 @@ class FakeLinear(LoopbackServer):
             return await self._find(request, variables["id"])
         return await self._create(request, variables["input"])
 
+    def _next(self, faults: list[str]) -> str:
+        fault = faults.pop(0) if faults else ""
+        self.injected += bool(fault)
+        return fault
+
     def _teams_page(self, variables: dict[str, Any]) -> web.Response:
         if self.teams_page is not ...:
             return web.json_response({"data": {"teams": self.teams_page}})
@@ -70,7 +74,7 @@ class FakeLinear(LoopbackServer):
         return web.json_response({"data": {"teams": {"nodes": self.teams[start:end], "pageInfo": info}}})
 
     async def _find(self, request: web.Request, project_id: str) -> web.StreamResponse:
-        fault = self.read_faults.pop(0) if self.read_faults else ""
+        fault = self._next(self.read_faults)
         if fault == "cut":
             cut(request)
         if fault == "500":
@@ -83,7 +87,7 @@ class FakeLinear(LoopbackServer):
 
     async def _create(self, request: web.Request, fields: dict[str, Any]) -> web.StreamResponse:
         self.inputs.append(fields)
-        fault = self.faults.pop(0) if self.faults else ""
+        fault = self._next(self.faults)
         match fault:
             case "cut":
                 cut(request)
@@ -129,6 +133,12 @@ class FakeLinear(LoopbackServer):
         project["url"] = f"https://linear.app/acme/project/{fields['id']}"
         self.projects[fields["id"]] = project
         return web.json_response({"data": {"projectCreate": {"success": True, "project": project}}})
+
+
+class FakeLinear(LinearFaked, LoopbackServer):
+    def __init__(self) -> None:
+        LinearFaked.__init__(self)
+        LoopbackServer.__init__(self, self.answer)
 
 
 def _errors(message: str, *, code: str = "INTERNAL", status: int = 200) -> web.Response:

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -7,19 +6,15 @@ import pytest
 from integrations import linear
 from integrations.http import ServiceAway
 from integrations.linear import LinearProject
-from integrations.tests.fake_linear import KEY, LIES, TEAM_KEY, FakeLinear
+from integrations.tests.fake_linear import LIES, TEAM_KEY, FakeLinear
 
 pytestmark = pytest.mark.usefixtures("django_db_setup")  # which starts Redis, too
 TEXT = {"name": "A lighthouse", "description": "Short.", "content": "## Goal\n\nLight."}
 
 
 @pytest.fixture
-def fake(settings: Any) -> Iterator[FakeLinear]:
-    with FakeLinear() as server:
-        settings.LINEAR_API_URL = f"{server.url}/graphql"
-        settings.LINEAR_ACCESS_KEY, settings.LINEAR_TEAM_KEY = KEY, TEAM_KEY
-        settings.LINEAR_SECONDS = 0.4
-        yield server
+def fake(fake_linear: FakeLinear) -> FakeLinear:
+    return fake_linear
 
 
 def failure() -> ServiceAway:
