@@ -1,10 +1,12 @@
-"""The back office of conversations and runs: to look around, and to delete a conversation."""
+"""The back office of conversations and runs: to look around, to delete a conversation, and to unlock one."""
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
 from accounts.admin import HistoryAdmin, ReadOnlyAdmin, excerpt
 from conversations import services
@@ -19,6 +21,10 @@ BIG_IN_RUN = ["usage", "step", "result", "payload", "partial"]
 def beneath(relation: str, columns: list[str]) -> list[str]:
     """`columns` as they are called from a row that names theirs by `relation`."""
     return [f"{relation}__{column}" for column in columns]
+
+
+class UnlockForm(forms.Form):
+    reason = forms.CharField(max_length=500, help_text="Why? The audit keeps it.")
 
 
 @admin.register(Conversation)
@@ -42,6 +48,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         "beginning",
     ]
     excerpts = ["import_report"]
+    actions = ["unlock"]
 
     @admin.display(description="imported chat")
     def beginning(self, conversation: Conversation) -> str:
@@ -52,6 +59,28 @@ class ConversationAdmin(ReadOnlyAdmin):
         ]
         note = f"\n\n… the first {MESSAGES_SHOWN} of {len(messages):,} messages" if len(messages) > len(shown) else ""
         return services.transcript(shown) + note
+
+    @admin.action(description="Unlock the selected conversations", permissions=["unlock"])
+    def unlock(self, request: HttpRequest, queryset: QuerySet[Conversation]) -> HttpResponse | None:
+        """Asks for the reason first; the audit keeps it."""
+        locked = queryset.filter(is_locked=True)
+        form = UnlockForm(request.POST if "unlock" in request.POST else None)
+        if not form.is_valid():
+            context = self.admin_site.each_context(request) | {
+                "title": "Unlock conversations",
+                "opts": self.model._meta,
+                "form": form,
+                "conversations": locked,
+            }
+            return TemplateResponse(request, "admin/conversations/unlock.html", context)
+        for conversation in locked:
+            reason = form.cleaned_data["reason"]
+            services.unlock(user=request.user, conversation_id=conversation.pk, reason=reason)  # type: ignore[arg-type]
+        self.message_user(request, "They are unlocked. Each one's project in Linear stays.")
+        return None
+
+    def has_unlock_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("conversations.change_conversation")
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest

@@ -56,6 +56,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "The conversation is locked",
         "Its draft has become a Linear project. A locked conversation can be read but not changed.",
     ),
+    "conversation_not_locked": ("Not locked", "The conversation can be changed as it is."),
     "database_unavailable": (
         "The database is not available",
         "The server could not reach its database, or the query took too long. Try again after `Retry-After` seconds.",

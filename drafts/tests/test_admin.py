@@ -2,11 +2,12 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.services import get_or_make_user
 from config.tests.admin_pages import Make, check_closed, check_pages, check_read_only, detail_page, list_page
 from conversations.models import Conversation, Run
-from drafts.models import DraftVersion, Project, ProjectDraft
+from drafts.models import DraftVersion, LinearProjectRequest, Project, ProjectDraft
 
 
 def make_conversation(number: int) -> Conversation:
@@ -49,7 +50,21 @@ def make_project(number: int) -> Project:
     )
 
 
-MAKERS = [make_draft, make_version, make_project]
+def make_request(number: int) -> LinearProjectRequest:
+    version = make_version(number)
+    return LinearProjectRequest.objects.create(
+        conversation=version.project_draft.conversation,
+        title=f"Project {number}",
+        description="z" * 15_000,
+        draft_version=version,
+        user=version.created_by_user,
+        run=version.run,
+        asked_at=timezone.now(),
+        check_at=timezone.now(),
+    )
+
+
+MAKERS = [make_draft, make_version, make_project, make_request]
 
 
 @pytest.mark.parametrize("make", MAKERS)

@@ -29,11 +29,11 @@ class LinearFaked:
     """`projects` is what it has, by id; `operations` the names of what it was asked for, in order."""
 
     def __init__(self) -> None:
-        self.slow_seconds, self.late_seconds = 0.6, 0.3
         self.forget()
 
     def forget(self) -> None:
         """Is as it was made."""
+        self.slow_seconds, self.late_seconds = 0.6, 0.3
         self.projects: dict[str, dict[str, Any]] = {}
         self.operations: list[str] = []
         self.inputs: list[dict[str, Any]] = []
