@@ -71,7 +71,7 @@ def delete(*, user: User, conversation_id: int) -> None:
 def unlock(*, user: User, conversation_id: int, reason: str) -> None:
     """Lets a conversation that has become a project be changed again; the project stays, and stays the only one.
 
-    Raises `Forbidden` unless `user` operates, `Invalid` without a reason, `NotFound`, or `Conflict` if it is not locked.
+    Raises `Forbidden` unless `user` operates, `Invalid` without a reason, `NotFound`, or `Conflict` if it is free.
     """
     if not user.is_operator:
         raise Forbidden("Only an operator may unlock a conversation.")
