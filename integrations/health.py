@@ -21,13 +21,6 @@ class Health(NamedTuple):
     error_at: datetime | None = None
     error_code: str = ""
 
-    @property
-    def is_reachable(self) -> bool | None:
-        """What the last contact says; None if there was none."""
-        if self.success_at is None or self.error_at is None:
-            return None if self.success_at is self.error_at else self.error_at is None
-        return self.success_at > self.error_at
-
 
 def note_success(service: str) -> None:
     _note(service, {"success_at": datetime.now(UTC).isoformat()})

@@ -68,6 +68,7 @@ ROWS = {
     "POST /api/runs/{run_id}/cancel": Row("shared", WRITE, 202),
     "POST /api/runs/{run_id}/approve": Row("shared", answer=409),  # it waits for nothing
     "POST /api/runs/{run_id}/retry": Row("shared", WRITE, 409),  # it has not failed
+    "GET /api/integrations": Row("operators"),
     "GET /api/llm-defaults/providers": Row("everybody", READ),
     "GET /api/llm-defaults/{prompt_type}": Row("everybody", READ),
     "PUT /api/llm-defaults/{prompt_type}": Row("operators"),

@@ -14,6 +14,7 @@ OPERATIONS = {
     "conversation_destroy", "conversation_imported_chat_summary", "conversation_list", "conversation_partial_update",
     "conversation_retrieve", "conversation_runs", "conversation_summary", "conversation_usage",
     "import_file_file", "import_link",
+    "integration_list",
     "llm_default_providers", "llm_default_retrieve", "llm_default_update",
     "llm_prompt_activate", "llm_prompt_built_in", "llm_prompt_create", "llm_prompt_destroy", "llm_prompt_retrieve",
     "llm_prompt_versions",
