@@ -20,6 +20,7 @@ from config.exceptions import Forbidden
 from config.integrations import states
 from config.redis import client
 from config.serializers import IntegrationListSerializer
+from integrations import linear
 
 
 @require_safe
@@ -27,7 +28,7 @@ from config.serializers import IntegrationListSerializer
 def root(request: HttpRequest) -> HttpResponse:
     """A page for browsers, a word for programs."""
     if request.get_preferred_type(["application/json", "text/html"]) == "text/html":
-        return render(request, "page.html", {"is_local": settings.IS_LOCAL})
+        return render(request, "page.html", {"is_local": settings.IS_LOCAL, "has_linear": linear.is_configured()})
     return JsonResponse({"message": settings.API_TITLE})
 
 
