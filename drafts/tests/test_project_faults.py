@@ -1,5 +1,6 @@
-"""A thousand conversations become projects while Linear, and our own processes, fail in every way we know of."""
+"""Conversations become projects while Linear, and our own processes, fail in every way we know of."""
 
+import os
 import random
 from datetime import timedelta
 from typing import Any
@@ -14,9 +15,12 @@ from drafts import project_creation, projects
 from drafts.models import LinearProjectRequest, Project
 from integrations.tests.fake_linear import FakeLinear
 
-FAULTS = 1_000
-ON_CREATING = ["cut", "500", "cut_after", "500_after", "slow_after", "late", "twice", "html", "refused", "no project"]
-OFTEN = [9, 9, 9, 9, 1, 9, 9, 9, 3, 9]
+FAULTS = int(os.environ.get("FAULTS", "250"))  # `FAULTS=1000` for the full measure
+ON_CREATING = {
+    "cut": 9, "500": 9, "cut_after": 9, "500_after": 9, "slow_after": 1, "late": 9, "held": 9, "twice": 9, "html": 9,
+    "refused": 3, "no project": 9,
+}  # fmt: skip
+"""How often each happens, against the others; a slow one costs the test time."""
 ON_LOOKING = ["confused", "cut", "500", ""]
 DEATHS = ["before Linear was told", "after Linear was told"]
 
@@ -47,7 +51,7 @@ def look_after_all(*, is_late: bool) -> None:
             return
 
 
-def test_it_makes_one_project_for_each_conversation_through_a_thousand_faults(
+def test_it_makes_one_project_for_each_conversation_through_all_faults(
     alice: User, fake_linear: FakeLinear, settings: Any
 ) -> None:
     dice = random.Random(9)
@@ -60,7 +64,7 @@ def test_it_makes_one_project_for_each_conversation_through_a_thousand_faults(
             deaths += 1
             die(alice, conversation, death)
             continue
-        fake_linear.faults = dice.choices(ON_CREATING, weights=OFTEN, k=2)
+        fake_linear.faults = dice.choices([*ON_CREATING], weights=[*ON_CREATING.values()], k=2)
         fake_linear.read_faults = dice.choices(ON_LOOKING, k=3)
         create(alice, conversation)
         fake_linear.faults, fake_linear.read_faults = [], []
@@ -68,6 +72,7 @@ def test_it_makes_one_project_for_each_conversation_through_a_thousand_faults(
     look_after_all(is_late=True)
     for conversation in Conversation.objects.filter(is_locked=False):
         create(alice, conversation)  # the member tries again
+    fake_linear.deliver_held()
     check_everything(fake_linear, Conversation.objects.count())
 
 

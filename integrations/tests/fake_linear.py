@@ -1,9 +1,9 @@
 """Linear's GraphQL API on 127.0.0.1, as far as we use it, and with the faults that matter.
 
 `faults` holds what befalls the next calls that create a project, one each: `cut` and `500` before anything is done,
-`cut_after`, `500_after` and `slow_after` once it is done, `late` done only after the client has gone, `twice` as if a
-proxy had sent it again, `refused`, `html`, and what `lies` tells. `read_faults` does the same for the look-ups of a
-project; an empty one is none. After the last all is well. `injected` counts them.
+`cut_after`, `500_after` and `slow_after` once it is done, `late` done only after the client has gone, `held` only when
+`deliver_held` is called, `twice` as if a proxy had sent it again, `refused`, `html`, and what `LIES` tells; so does
+`read_faults` for the look-ups of a project; an empty one is none. After the last all is well. `injected` counts them.
 """
 
 import asyncio
@@ -45,6 +45,7 @@ class LinearFaked:
         ]
         self.page_size = 250
         self.teams_page: Any = ...  # in place of a page of teams
+        self.held: list[dict[str, Any]] = []
         self.duplicates = self.injected = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -59,6 +60,12 @@ class LinearFaked:
         if operation == "FindProject":
             return await self._find(request, variables["id"])
         return await self._create(request, variables["input"])
+
+    def deliver_held(self) -> None:
+        """What had been on its way all the time arrives."""
+        for fields in self.held:
+            self._store(fields)
+        self.held.clear()
 
     def _next(self, faults: list[str]) -> str:
         fault = faults.pop(0) if faults else ""
@@ -100,6 +107,10 @@ class LinearFaked:
                 return _errors("Rate limit exceeded", code="RATELIMITED", status=400)
             case "html":
                 return web.Response(text="<html>Maintenance</html>")
+            case "held":
+                self.held.append(fields)
+                cut(request)
+                return web.Response()
             case "late":
                 asyncio.get_running_loop().call_later(self.late_seconds, self._store, fields)
                 cut(request)
