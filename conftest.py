@@ -91,6 +91,18 @@ def _database_answers() -> bool:
 
 
 @pytest.fixture
+def fake_linear(settings: Any) -> Iterator[Any]:
+    """Linear on this machine, and this process connected to it: see `integrations.tests.fake_linear`."""
+    from integrations.tests.fake_linear import KEY, TEAM_KEY, FakeLinear
+
+    with FakeLinear() as server:
+        settings.LINEAR_API_URL = f"{server.url}/graphql"
+        settings.LINEAR_ACCESS_KEY, settings.LINEAR_TEAM_KEY = KEY, TEAM_KEY
+        settings.LINEAR_SECONDS = 0.4
+        yield server
+
+
+@pytest.fixture
 def alice(db: None) -> Any:
     """Owns what the tests make."""
     return make_user("alice@example.org")

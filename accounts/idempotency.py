@@ -51,8 +51,12 @@ def once(request: Request, action: Callable[[], Outcome]) -> Once:
 
 def answer_once(request: Request, action: Callable[[], Outcome]) -> Response:
     """An ordinary JSON answer that is given, and earned, once."""
-    outcome, is_replay = once(request, action)
-    return Response(outcome, headers={REPLAYED: "true"} if is_replay else {})
+    answer = once(request, action)
+    return Response(answer.outcome, headers=replay_headers(answer))
+
+
+def replay_headers(answer: Once) -> dict[str, str]:
+    return {REPLAYED: "true"} if answer.is_replay else {}
 
 
 def forget_old() -> int:

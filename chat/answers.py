@@ -7,7 +7,7 @@ from chat import services
 from chat.models import ChatMessage, ChatMessageRevision
 from conversations.models import Run
 from conversations.runs.handlers import RunFailed
-from drafts.models import DraftVersion
+from drafts.models import DraftVersion, Project
 from drafts.services import Author
 from integrations.llm.events import StopReason
 from llmconfig.models import LLMCall, Task
@@ -71,7 +71,10 @@ def _replace(answer: ChatMessage, run: Run, text: str, author: Author) -> None:
 
 
 def said_by_deeds(run: Run) -> str:
-    """For a model that changed the draft without a word: the word."""
+    """For a model that changed the draft, or created the project, without a word: the word."""
+    project = Project.objects.filter(conversation__linear_project_request__run=run).first()
+    if project is not None:
+        return f"I created the project “{project.title}” in Linear: {project.linear_url}"
     version = DraftVersion.objects.filter(run=run).order_by("-version_number").first()
     return f"I updated the draft: “{version.title}” is now version {version.version_number}." if version else ""
 

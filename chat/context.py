@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from chat.attachments import in_brief, with_files, with_notes
 from chat.models import ChatMessage, ChatSummary
-from chat.tools import TOOLS
+from chat.tools import tools_offered
 from config.exceptions import Invalid
 from conversations.models import Conversation, ImportedSummary, Memory, Run
 from conversations.services import transcript
@@ -53,7 +53,7 @@ def load_turn(run: Run, model: LLMModel) -> Turn:
     room -= estimate_tokens(system) - estimate_tokens(prompt.text)
     earlier = _earlier(draft, before=question.sequence_number, room=room)
     messages = text_message("system", system), *earlier, asked.message
-    tools = tuple(tool.spec for tool in TOOLS.values()) if model.supports_tools else ()
+    tools = tuple(tool.spec for tool in tools_offered().values()) if model.supports_tools else ()
     return Turn(replace(request_to(model, messages), tools=tools), prompt.version, draft)
 
 

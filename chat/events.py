@@ -9,7 +9,7 @@ from chat.models import ChatMessage
 from chat.serializers import ChatMessageSerializer
 from conversations.models import Run
 from conversations.runs.events import Event
-from drafts.models import ProjectDraft
+from drafts.models import Project, ProjectDraft
 from drafts.serializers import ProjectDraftSerializer
 
 
@@ -44,6 +44,18 @@ class ProjectUpdated(Event):
     def of(cls, draft_id: int) -> "ProjectUpdated":
         draft = ProjectDraft.objects.select_related("active_version").get(pk=draft_id)
         return cls(dict(ProjectDraftSerializer(draft).data))
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationLocked(Event):
+    """The draft has become the project at `linear_url`; nothing can be changed any more."""
+
+    type: ClassVar[str] = "conversation_locked"
+    linear_url: str
+
+    @classmethod
+    def of(cls, draft_id: int) -> "ConversationLocked":
+        return cls(Project.objects.get(conversation__project_draft=draft_id).linear_url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,15 @@ _NAMES = {kind: name for name, kind in _PARTS.items()}
 class Progress:
     """`exchange` is what was said to and by the model since the member's message; `pending` are calls of its last
     message that were not executed yet, in order; `round` counts the model's answers so far; `base_version_id` is the
-    version of the draft that the model has seen last, `model` the `provider/model` that answered last."""
+    version of the draft that the model has seen last, `model` the `provider/model` that answered last; `is_over` says
+    that a call has ended the turn."""
 
     round: int = 0
     exchange: list[Message] = field(default_factory=list)
     pending: list[ToolCall] = field(default_factory=list)
     base_version_id: int | None = None
     model: str = ""
+    is_over: bool = False
 
     def packed(self) -> dict[str, Any]:
         return {
@@ -29,6 +31,7 @@ class Progress:
             "pending": [[call.call_id, call.name, call.arguments] for call in self.pending],
             "base_version_id": self.base_version_id,
             "model": self.model,
+            "is_over": self.is_over,
         }
 
     @classmethod
@@ -39,7 +42,8 @@ class Progress:
             return cls()
         exchange = [_unpacked_message(message) for message in stored["exchange"]]
         pending = [ToolCall(*call) for call in stored["pending"]]
-        return cls(stored["round"], exchange, pending, stored["base_version_id"], stored.get("model", ""))
+        other = {name: stored[name] for name in ("base_version_id", "model", "is_over") if name in stored}
+        return cls(stored["round"], exchange, pending, **other)
 
     @property
     def key(self) -> str:

@@ -1,67 +1,23 @@
 """What a model may do beside answering: a tool checks its arguments, calls a service, and says what came of it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
+from chat.project_tool import CREATE_LINEAR_PROJECT
+from chat.tool import Errand, Tool, ToolInput, ToolResult
 from config.exceptions import DraftloomError
 from config.limits import DESCRIPTION_CHARACTERS, DRAFT_TITLE_CHARACTERS
 from config.text import clean_text
 from conversations.models import Run
 from conversations.runs import lifecycle
 from conversations.services import lock_for_write
-from drafts.models import DraftVersion, ProjectDraft
+from drafts.models import DraftVersion, LinearProjectRequest, ProjectDraft
 from drafts.services import Author, add_version, lock_draft
-from integrations.llm.messages import ToolSpec
-
-
-class ToolResult(NamedTuple):
-    """`status` is `succeeded`, `rejected` (asked wrongly) or `failed`; `text` is for the model and the member.
-
-    `base_version_id` is the version of the draft that `text` has told the model, if it has.
-    """
-
-    status: str
-    text: str
-    base_version_id: int | None = None
-
-
-class ToolInput(NamedTuple):
-    """One call of a run. `key` is its round and position, by which a call that is repeated takes effect once.
-
-    `base_version_id` is the version of the draft that the model, `author`, has seen.
-    """
-
-    run: Run
-    draft: ProjectDraft
-    key: str
-    arguments: Mapping[str, Any]
-    base_version_id: int | None
-    author: Author
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """`status` is what the stream tells while it works; `handler` runs in a transaction that holds the run's locks.
-
-    One that acts outside of Draftloom `needs_approval` by a person: imported text may have talked the model into it.
-    """
-
-    name: str
-    description: str
-    schema: Mapping[str, Any]
-    status: str
-    handler: Callable[[ToolInput], ToolResult]
-    needs_approval: bool = False
-
-    @property
-    def spec(self) -> ToolSpec:
-        return ToolSpec(self.name, self.description, self.schema)
+from integrations import linear
 
 
 def update_project_draft(call: ToolInput) -> ToolResult:
@@ -123,10 +79,15 @@ UPDATE_PROJECT_DRAFT = Tool(
     handler=update_project_draft,
 )
 
-TOOLS: dict[str, Tool] = {tool.name: tool for tool in (UPDATE_PROJECT_DRAFT,)}
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in (UPDATE_PROJECT_DRAFT, CREATE_LINEAR_PROJECT)}
 
 
-@transaction.atomic
+def tools_offered() -> dict[str, Tool]:
+    """What a model may call here, by name."""
+    off = set() if linear.is_configured() else {CREATE_LINEAR_PROJECT.name}
+    return {name: tool for name, tool in TOOLS.items() if name not in off}
+
+
 def execute_tool(
     run: Run,
     draft: ProjectDraft,
@@ -136,17 +97,33 @@ def execute_tool(
     base_version_id: int | None,
     author: Author,
 ) -> ToolResult | None:
-    """One call, in one transaction, by the run's present owner only; None if a person has to allow it first.
+    """One call, by the run's present owner only; None if a person has to allow it first.
 
     `key` is the call's round and position. Raises `LostRun`.
     """
+    result = _begin(run, draft, name, arguments, key, base_version_id, author)
+    return result() if callable(result) else result
+
+
+@transaction.atomic
+def _begin(
+    run: Run,
+    draft: ProjectDraft,
+    name: str,
+    arguments: dict[str, Any] | None,
+    key: str,
+    base_version_id: int | None,
+    author: Author,
+) -> ToolResult | Errand | None:
+    """All of a call that takes place here, in one transaction, and what is left to do outside."""
     if int(key.partition(".")[2]) >= settings.TOOL_CALLS_PER_ROUND:
         return ToolResult("rejected", f"At most {settings.TOOL_CALLS_PER_ROUND} tools may be called at once.")
-    if name not in TOOLS:
-        return ToolResult("rejected", f"There is no tool of this name; there are: {', '.join(TOOLS)}.")
+    tool = tools_offered().get(name)
+    if tool is None:
+        return ToolResult("rejected", f"There is no tool of this name; there are: {', '.join(tools_offered())}.")
     if arguments is None:
         return ToolResult("rejected", "The arguments are not one valid JSON object. Send them again.")
-    row, tool = lifecycle.lock_run(run), TOOLS[name]
+    row = lifecycle.lock_run(run)
     if tool.needs_approval and settings.TOOL_APPROVAL == "required":
         if (is_allowed := decision_on(row, draft, key)) is None:
             return None
@@ -166,7 +143,13 @@ def decision_on(row: Run, draft: ProjectDraft, key: str) -> bool | None:
     if not decision["approve"]:
         return False
     is_as_shown = lock_draft(draft).active_version_id == decision["draft_version_id"]
-    return True if is_as_shown or DraftVersion.objects.filter(run=row, tool_call=key).exists() else None
+    return True if is_as_shown or _has_begun(row, key) else None
+
+
+def _has_begun(row: Run, key: str) -> bool:
+    return any(
+        made.filter(run=row, tool_call=key).exists() for made in (DraftVersion.objects, LinearProjectRequest.objects)
+    )
 
 
 def parse_arguments(text: str) -> dict[str, Any] | None:

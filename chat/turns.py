@@ -16,9 +16,10 @@ from django.conf import settings
 from chat.answers import author_of, chosen_model, nothing_said, said_by_deeds, store_answer
 from chat.attachments import wait_for_files
 from chat.context import Turn, load_turn, models_of
-from chat.events import ProjectUpdated, ReasoningTold, ToolCallTold, terminal_of
+from chat.events import ReasoningTold, ToolCallTold, terminal_of
 from chat.progress import Progress
-from chat.tools import TOOLS, ToolResult, execute_tool, parse_arguments
+from chat.tool import ToolResult
+from chat.tools import TOOLS, execute_tool, parse_arguments
 from config.failpoints import failpoint
 from conversations.models import Run
 from conversations.runs.context import RunContext
@@ -55,12 +56,14 @@ class ChatTurnHandler:
         while True:
             if progress.pending and not await _call_tools(context, turn, progress):
                 return  # it waits for a person now
-            if progress.round >= settings.TOOL_ROUNDS:
+            if progress.is_over or progress.round >= settings.TOOL_ROUNDS:
                 break
             answer = await _ask(context, turn, models, progress)
             if not answer.calls:
                 break
             await _note_calls(context, progress, answer)
+        if progress.is_over:
+            context.say(_separated(context.text, await context.db(said_by_deeds, context.run)))
         await _finish(context, Author(progress.model, turn.prompt_version), answer.stop_reason)
 
     def interrupted(self, run: Run, text: str, reason: str) -> dict[str, Any]:
@@ -149,8 +152,9 @@ async def _call_tools(context: RunContext, turn: Turn, progress: Progress) -> bo
             return False
         progress.base_version_id = result.base_version_id or progress.base_version_id
         is_error = result.status != "succeeded"
+        progress.is_over |= not is_error and TOOLS[call.name].ends_turn
         progress.exchange.append(Message("tool", (ToolResultPart(call.call_id, call.name, result.text, is_error),)))
-        progress.pending.pop(0)
+        progress.pending = [] if progress.is_over else progress.pending[1:]
     progress.round += 1
     await _checkpoint(context, progress)
     context.tell(Status("generating_response"))
@@ -171,7 +175,7 @@ async def _call_tool(context: RunContext, turn: Turn, call: ToolCall, progress: 
     failpoint("after_tool")
     context.tell(ToolCallTold(call.name, arguments or {}, result.status, result.text))
     if result.status == "succeeded":
-        context.tell(await context.db(ProjectUpdated.of, turn.draft.pk))
+        context.tell(await context.db(TOOLS[call.name].event, turn.draft.pk))
     return result
 
 

@@ -49,3 +49,11 @@ def some_model_answers(**_: Any) -> list[CheckMessage]:
         return []
     hint = f"Set one of {', '.join(vendor.key_setting for vendor in registry.VENDORS.values())}."
     return [Warning("No language model is configured: the demo answers.", hint, id="config.W001")]
+
+
+@register()
+def linear_is_whole(**_: Any) -> list[CheckMessage]:
+    if bool(settings.LINEAR_ACCESS_KEY) == bool(settings.LINEAR_TEAM_KEY):
+        return []
+    hint = "Set both LINEAR_ACCESS_KEY and LINEAR_TEAM_KEY, or neither."
+    return [Warning("Linear is half configured, and so switched off.", hint, id="config.W008")]

@@ -66,6 +66,9 @@ VARIABLES: dict[str, Variable] = {
     "OPENAI_COMPATIBLE_SERVERS": Variable(
         "", "`name=url,…`: further servers that speak OpenAI's Chat Completions, each with its key in `<NAME>_API_KEY`"
     ),
+    "LINEAR_ACCESS_KEY": Variable("", "with LINEAR_TEAM_KEY: switches projects in Linear on"),
+    "LINEAR_TEAM_KEY": Variable("", "the short key of the team that gets the projects, such as `ENG`"),
+    "LINEAR_API_URL": Variable("https://api.linear.app/graphql", "Linear's address"),
     "IMPORT_FETCH_OVERRIDES": Variable("", "local mode only: `host=url,…` fetches share links of a host elsewhere"),
     "IMPORT_LINKS": Variable(
         "chatgpt,claude,grok,branchprompt,gemini", "sites whose share links are fetched; `none` switches all off"

@@ -3,7 +3,8 @@
 import functools
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import redis
 import redis.asyncio
@@ -44,6 +45,22 @@ def if_it_answers() -> Iterator[redis.Redis]:
     except redis.exceptions.RedisError:
         _silent_until = time.monotonic() + REST_SECONDS
         raise
+
+
+def recall(key: str) -> str | None:
+    """What `remember` has kept; None if that is over, or while Redis is away."""
+    try:
+        with if_it_answers() as connections:
+            value: Any = connections.get(key)
+    except redis.exceptions.RedisError:
+        return None
+    return value.decode() if value else None
+
+
+def remember(key: str, value: str, seconds: int) -> None:
+    """Keeps what can be found out again, for so long; or not at all while Redis is away."""
+    with suppress(redis.exceptions.RedisError), if_it_answers() as connections:
+        connections.set(key, value, ex=seconds)
 
 
 def async_client(*, connections: int, answer_seconds: float | None = ANSWER_SECONDS) -> redis.asyncio.Redis:

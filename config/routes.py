@@ -33,6 +33,7 @@ _TABLE = tuple(
         ({"POST"}, r"/api/conversations/[^/]+/project/?", _OUTSIDE),
         ({"GET", "HEAD", "POST"}, r"/api/auth/(?:login|callback)/?", _OUTSIDE),
         ({"GET", "HEAD"}, r"/api/search/?", _OUTSIDE),
+        ({"GET", "HEAD"}, r"/api/integrations/?", _OUTSIDE),
     )
 )
 

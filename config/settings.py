@@ -128,6 +128,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-lost-calls": {"task": "llmconfig.tasks.sweep_lost_calls", "schedule": timedelta(minutes=15)},
     "read-waiting-archives": {"task": "drafts.tasks.read_waiting_archives", "schedule": timedelta(seconds=10)},
     "delete-expired-archives": {"task": "drafts.tasks.delete_expired_archives", "schedule": timedelta(minutes=10)},
+    "settle-projects": {"task": "drafts.tasks.settle_projects", "schedule": timedelta(seconds=15)},
     "trim-runs": {"task": "conversations.tasks.trim_runs", "schedule": timedelta(days=1)},
 }
 
@@ -245,6 +246,10 @@ ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL = env.text("ANTHROPIC_API_KEY"), env.text(
 XAI_API_KEY, XAI_BASE_URL = env.text("XAI_API_KEY"), env.text("XAI_BASE_URL")
 OPENAI_COMPATIBLE_SERVERS = env.servers("OPENAI_COMPATIBLE_SERVERS")
 MAX_COMPLETION_TOKENS = env.integer("PROJECT_DRAFT_MAX_COMPLETION_TOKENS", least=1)
+LINEAR_ACCESS_KEY, LINEAR_TEAM_KEY = env.text("LINEAR_ACCESS_KEY"), env.text("LINEAR_TEAM_KEY")
+LINEAR_API_URL = env.text("LINEAR_API_URL")
+LINEAR_SECONDS = 10.0  # for one call; a member waits for up to four of them
+LINEAR_DOUBT_SECONDS = 120.0  # so long after the last call, what is not there will not come any more
 IMPORT_FETCH_OVERRIDES = env.pairs("IMPORT_FETCH_OVERRIDES")
 IMPORT_LINKS = env.subset("IMPORT_LINKS", "chatgpt", "claude", "grok", "branchprompt", "gemini")
 IMPORT_OBEYS_ROBOTS = env.flag("IMPORT_OBEYS_ROBOTS")

@@ -25,6 +25,19 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
 
 
+def plain(markdown: str, limit: int) -> str:
+    """The beginning of a text without its markup, cut after a word, in at most `limit` characters."""
+    text = re.sub(r"```.*?(?:```|\Z)", " ", markdown, flags=re.DOTALL)
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)  # links and images
+    text = re.sub(r"^\s*(?:#{1,6}|>|[-*+]|\d+[.)])\s+", "", text, flags=re.MULTILINE)  # headings, quotes, lists
+    text = re.sub(r"[*`~]|(?<!\w)_+|_+(?!\w)", "", text)
+    text = " ".join(text.split())
+    if len(text) <= limit:
+        return text
+    start = text[:limit]
+    return (start.rpartition(" ")[0] or start[: limit - 1]).rstrip(" ,;:.") + "…"
+
+
 def uuid7() -> uuid.UUID:
     """A UUIDv7 (RFC 9562 section 5.7): 48 bits of Unix milliseconds, then random bits; sorts by time."""
     milliseconds = time.time_ns() // 1_000_000

@@ -15,6 +15,7 @@ urlpatterns = [
     path("openapi.json", SpectacularJSONAPIView.as_view(renderer_classes=[JSONRenderer]), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema")),
     path("redoc", SpectacularRedocView.as_view(url_name="schema")),
+    path("api/integrations", views.IntegrationViewSet.as_view({"get": "list"})),
     path("api/auth/", include("accounts.urls")),
     path("api/", include("drafts.urls")),  # before conversations: `conversations/import` is no id
     path("api/", include("chat.urls")),

@@ -1,4 +1,4 @@
-"""What belongs to no app: the root, health, and the pages that explain problems."""
+"""What belongs to no app: the root, health, integrations, and the pages that explain problems."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,19 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
+from drf_spectacular.utils import extend_schema
 from redis.exceptions import RedisError
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from accounts.authentication import current_user
 from config.api.problems import explanation, title
+from config.api.views import ViewSet
+from config.exceptions import Forbidden
+from config.integrations import states
 from config.redis import client
+from config.serializers import IntegrationListSerializer
+from integrations import linear
 
 
 @require_safe
@@ -19,7 +28,7 @@ from config.redis import client
 def root(request: HttpRequest) -> HttpResponse:
     """A page for browsers, a word for programs."""
     if request.get_preferred_type(["application/json", "text/html"]) == "text/html":
-        return render(request, "page.html", {"is_local": settings.IS_LOCAL})
+        return render(request, "page.html", {"is_local": settings.IS_LOCAL, "has_linear": linear.is_configured()})
     return JsonResponse({"message": settings.API_TITLE})
 
 
@@ -59,6 +68,15 @@ def _ask_database() -> None:
 
 def _ask_redis() -> None:
     client().ping()
+
+
+class IntegrationViewSet(ViewSet):
+    @extend_schema(summary="What outside services there are, and how each does; for operators",
+                   responses=IntegrationListSerializer, tags=["integrations"])  # fmt: skip
+    def list(self, request: Request) -> Response:
+        if not current_user(request).is_operator:
+            raise Forbidden("Only operators see how the services outside do.")
+        return Response(IntegrationListSerializer({"integrations": states(probing=True)}).data)
 
 
 @require_safe

@@ -1,10 +1,12 @@
-"""The back office of conversations and runs: to look around, and to delete a conversation."""
+"""The back office of conversations and runs: to look around, to delete a conversation, and to unlock one."""
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 
 from accounts.admin import HistoryAdmin, ReadOnlyAdmin, excerpt
@@ -39,6 +41,10 @@ def fidelity_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in rows.items() if value not in (None, "")]
 
 
+class UnlockForm(forms.Form):
+    reason = forms.CharField(max_length=500, help_text="Why? The audit keeps it.")
+
+
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnlyAdmin):
     list_display = ["title", "source", "imported_by_user", "is_locked", "import_date", "updated_at"]
@@ -60,6 +66,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         "fidelity",
         "beginning",
     ]
+    actions = ["unlock"]
 
     @admin.display(description="import report")
     def fidelity(self, conversation: Conversation) -> str:
@@ -76,6 +83,28 @@ class ConversationAdmin(ReadOnlyAdmin):
         ]
         note = f"\n\n… the first {MESSAGES_SHOWN} of {len(messages):,} messages" if len(messages) > len(shown) else ""
         return services.transcript(shown) + note
+
+    @admin.action(description="Unlock the selected conversations", permissions=["unlock"])
+    def unlock(self, request: HttpRequest, queryset: QuerySet[Conversation]) -> HttpResponse | None:
+        """Asks for the reason first; the audit keeps it."""
+        locked = queryset.filter(is_locked=True)
+        form = UnlockForm(request.POST if "unlock" in request.POST else None)
+        if not form.is_valid():
+            context = self.admin_site.each_context(request) | {
+                "title": "Unlock conversations",
+                "opts": self.model._meta,
+                "form": form,
+                "conversations": locked,
+            }
+            return TemplateResponse(request, "admin/conversations/unlock.html", context)
+        for conversation in locked:
+            reason = form.cleaned_data["reason"]
+            services.unlock(user=request.user, conversation_id=conversation.pk, reason=reason)  # type: ignore[arg-type]
+        self.message_user(request, "They are unlocked. Each one's project in Linear stays.")
+        return None
+
+    def has_unlock_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("conversations.change_conversation")
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest

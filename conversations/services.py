@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import User
 from accounts.principals import Principal
-from config.exceptions import Conflict, Forbidden, NotFound
+from config.exceptions import Conflict, Forbidden, Invalid, NotFound
 from config.limits import CONVERSATION_TITLE_CHARACTERS
 from config.text import shorten
 from conversations.models import Conversation, ConversationQuerySet, ImportedSummary, Run
@@ -64,6 +64,31 @@ def delete(*, user: User, conversation_id: int) -> None:
         user=user,
         resource=f"conversation {conversation_id}",
         before={"imported_by": conversation.imported_by_user_id},
+    )
+
+
+@transaction.atomic
+def unlock(*, user: User, conversation_id: int, reason: str) -> None:
+    """Lets a conversation that has become a project be changed again; the project stays, and stays the only one.
+
+    Raises `Forbidden` unless `user` operates, `Invalid` without a reason, `NotFound`, or `Conflict` if it is free.
+    """
+    if not user.is_operator:
+        raise Forbidden("Only an operator may unlock a conversation.")
+    if not reason.strip():
+        raise Invalid("Say why it is unlocked: the audit keeps the reason.", field="reason")
+    rows = Conversation.objects.visible_to(user).select_for_update(no_key=True, of=("self",)).defer("imported_chat")
+    conversation = _one(rows, conversation_id)
+    if not conversation.is_locked:
+        raise Conflict("This conversation is not locked.", code="conversation_not_locked")
+    conversation.is_locked = False
+    conversation.save(update_fields=["is_locked"])
+    audit.record(
+        "conversation.unlocked",
+        user=user,
+        resource=f"conversation {conversation_id}",
+        before={"is_locked": True},
+        after={"is_locked": False, "reason": reason.strip()},
     )
 
 

@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from accounts.admin import HistoryAdmin
 from conversations.admin import BIG_IN_CONVERSATION, BIG_IN_RUN, beneath
-from drafts.models import Archive, DraftVersion, Project, ProjectDraft
+from drafts.models import Archive, DraftVersion, LinearProjectRequest, Project, ProjectDraft
 
 
 @admin.register(ProjectDraft)
@@ -52,6 +52,31 @@ class DraftVersionAdmin(HistoryAdmin):
     @admin.display(ordering="project_draft__conversation__title")
     def conversation(self, version: DraftVersion) -> str:
         return str(version.project_draft.conversation)
+
+
+@admin.register(LinearProjectRequest)
+class LinearProjectRequestAdmin(HistoryAdmin):
+    list_display = ["title", "state", "error_code", "conversation", "user", "tries", "asked_at", "check_at"]
+    list_filter = ["state"]
+    search_fields = ["title", "linear_id", "conversation__title"]
+    ordering = ["-id"]
+    joined = ["conversation", "user", "run"]
+    deferred = ["description", *beneath("conversation", BIG_IN_CONVERSATION), *beneath("run", BIG_IN_RUN)]
+    readonly_fields = [
+        "title",
+        "state",
+        "error_code",
+        "conversation",
+        "linear_id",
+        "user",
+        "run",
+        "tool_call",
+        "tries",
+        "asked_at",
+        "check_at",
+        "created_at",
+    ]
+    excerpts = ["description"]
 
 
 @admin.register(Project)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.apps import AppConfig
 
 
@@ -5,6 +7,9 @@ class DraftsConfig(AppConfig):
     name = "drafts"
 
     def ready(self) -> None:
+        from django.db.models.signals import pre_delete
+
+        from conversations.models import Conversation
         from conversations.runs import register
         from drafts.bulk import BulkHandler
         from drafts.generation import GenerateHandler
@@ -13,3 +18,11 @@ class DraftsConfig(AppConfig):
         register("import", ImportHandler())
         register("generate", GenerateHandler())
         register("bulk", BulkHandler())
+        # A signal, since conversations know nothing of drafts, and every way of deleting one has to pass here.
+        pre_delete.connect(_before_deletion, sender=Conversation)
+
+
+def _before_deletion(instance: Any, **_: Any) -> None:
+    from drafts.projects import refuse_deletion
+
+    refuse_deletion(instance)

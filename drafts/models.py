@@ -1,5 +1,6 @@
 """Project drafts, their versions, the projects they become, and the archives that conversations are taken from."""
 
+import uuid
 from typing import ClassVar
 
 from django.conf import settings
@@ -67,6 +68,52 @@ class DraftVersion(models.Model):
 
     def __str__(self) -> str:
         return f"v{self.version_number}: {self.title}"
+
+
+class LinearProjectRequest(models.Model):
+    """A wish for a project in Linear, stored before Linear is told.
+
+    `linear_id` is the project's id there, and stays that of the conversation however often it is tried: Linear takes
+    each id once, so no fault makes two. `pending` is one that may exist there, `released` one that does not and may be
+    tried again. `run` and `tool_call` name the call of a model that asked, if one did. `tries` grows whenever somebody
+    takes it over, and whoever releases it names the number it saw.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        CREATED = "created"
+        RELEASED = "released"
+
+    conversation = models.OneToOneField(Conversation, models.CASCADE, related_name="linear_project_request")
+    linear_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    title = models.TextField()
+    description = models.TextField()
+    draft_version = models.ForeignKey(DraftVersion, models.SET_NULL, null=True, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="+")
+    tool_call = models.CharField(max_length=20, blank=True)
+    state = models.CharField(max_length=20, choices=State.choices, default=State.PENDING)
+    tries = models.PositiveSmallIntegerField(default=1)
+    error_code = models.CharField(max_length=60, blank=True)
+    asked_at = models.DateTimeField(help_text="When Linear was last asked to create it.")
+    check_at = models.DateTimeField(help_text="When a pending one is looked after.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager["LinearProjectRequest"]] = models.Manager()
+
+    class Meta:
+        db_table = "linear_project_requests"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["pending", "created", "released"]), name="linear_project_requests_state_check"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["check_at"], condition=Q(state="pending"), name="linear_requests_pending"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class Project(models.Model):

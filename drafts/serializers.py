@@ -7,7 +7,7 @@ from rest_framework import serializers
 from config.api.fields import StrictBooleanField, StrictCharField, StrictIntegerField
 from config.api.ids import MOST
 from config.limits import DESCRIPTION_CHARACTERS, DRAFT_TITLE_CHARACTERS, IMPORT_BYTES
-from drafts.models import DraftVersion, ProjectDraft
+from drafts.models import DraftVersion, Project, ProjectDraft
 
 
 class DraftVersionSerializer(serializers.ModelSerializer[DraftVersion]):
@@ -53,6 +53,16 @@ class ModelChoiceSerializer(serializers.Serializer[Any]):
         if ("llm_provider" in attrs) != ("llm_model" in attrs):
             raise serializers.ValidationError("Give both llm_provider and llm_model, or neither.")
         return attrs
+
+
+class ProjectSerializer(serializers.ModelSerializer[Project]):
+    class Meta:
+        model = Project
+        fields = ["id", "conversation_id", "linear_project_id", "title", "description", "linear_url", "created_at"]
+
+
+class ProjectAnswerSerializer(serializers.Serializer[Any]):
+    project = ProjectSerializer()
 
 
 RESOLUTIONS = ["prompt", "create_new", "update_existing"]

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from accounts.principals import Principal
-from config.exceptions import NotFound
+from config.exceptions import Conflict, NotFound
 from config.limits import DRAFT_TITLE_CHARACTERS
 from conversations.models import Conversation, Run
 from conversations.services import lock_for_write, require_visible
@@ -143,8 +143,11 @@ def store_generated(
     """Stores what a model wrote from the chat.
 
     A placeholder that nobody has touched is filled in place. Otherwise it becomes a new version; that is the active
-    one unless a person has edited the draft since `base_version_id`, where the model began.
+    one unless a person has edited the draft since `base_version_id`, where the model began. Raises `Conflict`
+    (`conversation_locked`) if it has become a project meanwhile.
     """
+    if _is_locked(draft):
+        raise Conflict("This conversation has become a project and is locked.", code="conversation_locked")
     row = lock_draft(draft)
     active = row.active_version
     if active and _is_untouched(active):
@@ -165,7 +168,7 @@ def store_generated(
 def store_failure(*, draft: ProjectDraft, run: Run, reason: str) -> None:
     """Says in the place of an untouched placeholder that generating failed; a draft that has text keeps it."""
     active = lock_draft(draft).active_version
-    if active and _is_untouched(active):
+    if active and _is_untouched(active) and not _is_locked(draft):
         _fill(active, title=FAILED_TITLE, description=reason, run=run)
 
 
@@ -173,6 +176,11 @@ def has_text(*, conversation_id: int) -> bool:
     """Whether the conversation has a draft that is more than a placeholder."""
     draft = ProjectDraft.objects.select_related("active_version").filter(conversation_id=conversation_id).first()
     return draft is not None and draft.active_version is not None and not _is_untouched(draft.active_version)
+
+
+def _is_locked(draft: ProjectDraft) -> bool:
+    """For the end of a run, which holds the conversation's row already."""
+    return Conversation.objects.filter(pk=draft.conversation_id, is_locked=True).exists()
 
 
 def _is_untouched(version: DraftVersion) -> bool:

@@ -2,7 +2,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from drafts import archive_reading, archives
+from drafts import archive_reading, archives, project_creation
 
 
 @shared_task  # type: ignore[untyped-decorator]
@@ -21,3 +21,8 @@ def read_waiting_archives() -> None:
 @shared_task  # type: ignore[untyped-decorator]
 def delete_expired_archives() -> int:
     return archives.delete_expired()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def settle_projects() -> int:
+    return project_creation.settle_due()

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from drafts.archive_views import ArchiveViewSet
-from drafts.views import ImportFileViewSet, ImportViewSet, ProjectDraftViewSet
+from drafts.views import ImportFileViewSet, ImportViewSet, ProjectDraftViewSet, ProjectViewSet
 
 draft = "conversations/<str:conversation_id>/project-draft"
 urlpatterns = [
@@ -10,6 +10,7 @@ urlpatterns = [
     path("imports", ArchiveViewSet.as_view({"get": "list", "post": "create"})),
     path("imports/<str:import_id>", ArchiveViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("imports/<str:import_id>/start", ArchiveViewSet.as_view({"post": "start"})),
+    path("conversations/<str:conversation_id>/project", ProjectViewSet.as_view({"get": "retrieve", "post": "create"})),
     path(draft, ProjectDraftViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path(f"{draft}/versions", ProjectDraftViewSet.as_view({"get": "versions"})),
     path(f"{draft}/versions/<str:version_id>/activate", ProjectDraftViewSet.as_view({"post": "activate"})),

@@ -11,18 +11,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import current_user, principal
-from accounts.idempotency import answer_once
+from accounts.idempotency import answer_once, once, replay_headers
 from config.api.ids import parse_id
 from config.api.parsers import StrictJSONParser
 from config.api.views import ViewSet
 from conversations.runs.starting import stream_of
-from drafts import import_flow, services
+from drafts import import_flow, project_creation, projects, services
 from drafts.serializers import (
     DraftAnswerSerializer,
     EditSerializer,
     ImportFileSerializer,
     ImportSerializer,
     ModelChoiceSerializer,
+    ProjectAnswerSerializer,
     ProjectDraftSerializer,
     VersionListSerializer,
 )
@@ -115,3 +116,28 @@ class ProjectDraftViewSet(ViewSet):
     def _draft(request: Request, pk: int) -> dict[str, Any]:
         draft = services.get_draft(user=principal(request), conversation_id=pk)
         return {"project_draft": ProjectDraftSerializer(draft).data}
+
+
+class ProjectViewSet(ViewSet):
+    scopes: ClassVar[Mapping[str, str]] = {"retrieve": "conversations:read", "create": "projects:create"}
+
+    @extend_schema(summary="The Linear project that a conversation has become", responses=ProjectAnswerSerializer,
+                   tags=["project"])  # fmt: skip
+    def retrieve(self, request: Request, conversation_id: str) -> Response:
+        pk = parse_id(conversation_id, "conversation")
+        project = projects.get_project(user=principal(request), conversation_id=pk)
+        return Response(ProjectAnswerSerializer({"project": project}).data)
+
+    @extend_schema(summary="Create a Linear project and lock the conversation", request=EditSerializer,
+                   responses=ProjectAnswerSerializer, tags=["project"])  # fmt: skip
+    def create(self, request: Request, conversation_id: str) -> Response:
+        pk = parse_id(conversation_id, "conversation")
+        body = EditSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        wish = {"user": current_user(request), "conversation_id": pk, **body.validated_data}
+        asked = once(request, lambda: {"request_id": projects.ask_for(**wish).pk})
+        if asked.is_replay:
+            project = project_creation.create_again(**wish)
+        else:
+            project = project_creation.carry_out(asked.outcome["request_id"])
+        return Response(ProjectAnswerSerializer({"project": project}).data, headers=replay_headers(asked))

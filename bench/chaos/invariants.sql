@@ -68,6 +68,12 @@ WHERE version.title = 'Generating...' AND NOT version.is_manual_edit AND NOT EXI
 -- RULE a conversation has at most one project
 SELECT conversation_id FROM projects GROUP BY conversation_id HAVING count(*) > 1;
 
--- RULE a conversation is locked if and only if it has become a project
+-- RULE a conversation is locked if and only if it has become a project, unless an operator has unlocked it
 SELECT conversation.id FROM conversations conversation LEFT JOIN projects ON projects.conversation_id = conversation.id
-WHERE conversation.is_locked <> (projects.id IS NOT NULL);
+WHERE conversation.is_locked <> (projects.id IS NOT NULL) AND (conversation.is_locked OR NOT EXISTS (
+    SELECT FROM audit_events WHERE action = 'conversation.unlocked' AND resource = 'conversation ' || conversation.id));
+
+-- RULE a wish for a project has come true if and only if there is the project
+SELECT request.id FROM linear_project_requests request
+LEFT JOIN projects ON projects.conversation_id = request.conversation_id
+WHERE (request.state = 'created') <> (projects.id IS NOT NULL);

@@ -80,6 +80,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "The conversation is locked",
         "Its draft has become a Linear project. A locked conversation can be read but not changed.",
     ),
+    "conversation_not_locked": ("Not locked", "The conversation can be changed as it is."),
     "database_unavailable": (
         "The database is not available",
         "The server could not reach its database, or the query took too long. Try again after `Retry-After` seconds.",
@@ -117,6 +118,28 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "not_authenticated": ("Not signed in", "Sign in, or send a service key in the header `X-API-Key`."),
     "not_found": ("Not found", "It does not exist, or it is not visible to you."),
     "request_timeout": ("Too slow", "The body of the request did not arrive in time. Send it again, in one go."),
+    "linear_not_configured": (
+        "Linear is not connected",
+        "An operator has to set LINEAR_ACCESS_KEY and LINEAR_TEAM_KEY; until then drafts stay drafts.",
+    ),
+    "linear_refused": (
+        "Linear refused the project",
+        "Nothing was created. `detail` says whether the draft or the server's settings must change.",
+    ),
+    "linear_unavailable": ("Linear is away", "Nothing was created. Try again in a few minutes."),
+    "project_exists": (
+        "The project exists",
+        "This conversation has become a project before; `linear_url` is its address. There is one for each.",
+    ),
+    "project_in_doubt": (
+        "Perhaps created",
+        "Linear did not answer in time. The server keeps looking; load the conversation again in a few minutes.",
+    ),
+    "project_in_progress": (
+        "The project is being created",
+        "Somebody has asked for it, and Linear has not answered for certain yet. Wait a few minutes.",
+    ),
+    "project_not_found": ("No project yet", "Nobody has turned this conversation's draft into a Linear project."),
     "run_in_progress": (
         "A run is in progress",
         "Something is being written for this conversation. Wait for it, watch it, or cancel it.",

@@ -10,7 +10,8 @@ class BellConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.models import User
-        from chat.tools import TOOLS, Tool, ToolInput, ToolResult
+        from chat.tool import Tool, ToolInput, ToolResult
+        from chat.tools import TOOLS
         from drafts.services import add_version
 
         def ring(call: ToolInput) -> ToolResult:

@@ -3,7 +3,8 @@
 The words of the last user message steer the model: `[[words=50 delay_ms=5]]` its length and pace, `[[cut_after=10]]`
 drops the connection, `[[status=529]]` refuses, `[[empty]]` says nothing, `[[hang]]` falls silent after two words.
 "update the draft" makes it call `update_project_draft` first; "bad title" with a title that is too long; "ring the
-bell" makes it call `ring_the_bell`, a tool of the tests that needs approval.
+bell" makes it call `ring_the_bell`, a tool of the tests that needs approval; "create the project" the one of Linear,
+which is here, too.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from concurrent.futures import Future
 from typing import Any, Self
 
 from aiohttp import web
+
+from integrations.tests.fake_linear import LinearFaked
 
 TITLE, DESCRIPTION = "A sharper title", "## Goal\n\nMeasure it."
 
@@ -29,6 +32,7 @@ class Outside:
         self.requests: list[dict[str, Any]] = []
         self.pages: dict[str, tuple[int, bytes]] = {}
         self.paths: list[str] = []
+        self.linear = LinearFaked()
         self.open_streams = 0
         self.cut_no_more = self.refuse_everything = False
         self.refused_models: set[str] = set()
@@ -52,12 +56,14 @@ class Outside:
     def begin_anew(self) -> None:
         """As if nothing had been asked, and nothing set up to fail."""
         self.requests.clear()
+        self.linear.forget()
         self.refused_models.clear()
         self.cut_no_more = self.refuse_everything = False
 
     async def _start(self) -> int:
         application = web.Application(client_max_size=64 * 1024 * 1024)
         application.router.add_post("/v1/chat/completions", self._complete)
+        application.router.add_post("/graphql", self.linear.answer)
         application.router.add_get("/{path:.*}", self._page)
         application.router.add_post("/_/{path:.*}", self._page)  # Gemini's remote calls
         self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
@@ -128,6 +134,8 @@ class Plan:
             title = "x" * 81 if "bad title" in said else TITLE
             arguments = json.dumps({"title": title, "description": DESCRIPTION})
             self.call = {"name": "update_project_draft", "arguments": arguments}
+        if "create the project" in said and messages[-1]["role"] == "user" and "create_linear_project" in offered:
+            self.call = {"name": "create_linear_project", "arguments": "{}"}
         if "ring the bell" in said and messages[-1]["role"] == "user" and "ring_the_bell" in offered:
             self.call = {"name": "ring_the_bell", "arguments": '{"times": 3}'}
         system = "".join(_text(message) for message in messages if message["role"] == "system")

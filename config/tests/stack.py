@@ -22,6 +22,8 @@ from config.live import log_key
 from config.redis import client as redis_client
 from config.tests.outside import Outside
 from integrations.importers.links import FETCHABLE_HOSTS
+from integrations.tests.fake_linear import KEY as LINEAR_KEY
+from integrations.tests.fake_linear import TEAM_KEY as LINEAR_TEAM
 
 START_SECONDS, STREAM_SECONDS = 30.0, 60.0
 UVICORN = ["-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--no-access-log", "--log-level",
@@ -104,6 +106,9 @@ class Stack:
                 "OPENAI_API_KEY": "sk-test",
                 "OPENAI_BASE_URL": self.outside.openai_url,
                 "IMPORT_FETCH_OVERRIDES": ",".join(f"{host}={self.outside.share_url}" for host in FETCHABLE_HOSTS),
+                "LINEAR_ACCESS_KEY": LINEAR_KEY,
+                "LINEAR_TEAM_KEY": LINEAR_TEAM,
+                "LINEAR_API_URL": f"{self.outside.share_url}/graphql",
                 "RUN_LEASE_SECONDS": "3",
                 "RUNNER_DRAIN_SECONDS": "0",
                 "CORS_ORIGINS": "https://spa.example.org",

@@ -52,6 +52,8 @@ ROWS = {
     f"PATCH {CONVERSATION}/summary": Row("shared", WRITE),
     f"GET {CONVERSATION}/runs": Row("shared", READ),
     f"GET {CONVERSATION}/usage": Row("shared", READ),
+    f"GET {CONVERSATION}/project": Row("shared", READ, 404),  # it has not become one
+    f"POST {CONVERSATION}/project": Row("shared", "projects:create", 503),  # Linear is not configured
     f"GET {DRAFT}": Row("shared", READ),
     f"PATCH {DRAFT}": Row("shared", WRITE),
     f"GET {DRAFT}/versions": Row("shared", READ),
@@ -77,6 +79,7 @@ ROWS = {
     "POST /api/runs/{run_id}/cancel": Row("shared", WRITE, 202),
     "POST /api/runs/{run_id}/approve": Row("shared", answer=409),  # it waits for nothing
     "POST /api/runs/{run_id}/retry": Row("shared", WRITE, 409),  # it has not failed
+    "GET /api/integrations": Row("operators"),
     "GET /api/llm-defaults/providers": Row("everybody", READ),
     "GET /api/llm-defaults/{prompt_type}": Row("everybody", READ),
     "PUT /api/llm-defaults/{prompt_type}": Row("operators"),

@@ -17,11 +17,13 @@ OPERATIONS = {
     "conversation_files_list", "conversation_files_upload",
     "file_destroy", "file_download", "file_extract", "file_thumbnail",
     "import_file_file", "import_link",
+    "integration_list",
     "llm_default_providers", "llm_default_retrieve", "llm_default_update",
     "llm_prompt_activate", "llm_prompt_built_in", "llm_prompt_create", "llm_prompt_destroy", "llm_prompt_retrieve",
     "llm_prompt_versions",
-    "project_draft_activate", "project_draft_generate", "project_draft_partial_update", "project_draft_retrieve",
-    "project_draft_versions",
+    "project_create", "project_draft_activate", "project_draft_generate", "project_draft_partial_update",
+    "project_draft_retrieve", "project_draft_versions", "project_retrieve",
+
     "run_cancel", "run_decision_approve", "run_decision_retry", "run_events", "run_list", "run_retrieve",
     "session_destroy", "session_destroy_others", "session_list",
 }  # fmt: skip

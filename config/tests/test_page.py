@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, FilePayload, Locator, Page, Route, expect
 
 from chat import extraction
 from chat.models import FileAttachment
@@ -237,6 +237,51 @@ def test_it_asks_before_the_model_acts_and_does_what_was_decided(opened: Opened,
     expect(opened(".message.assistant")).to_have_count(2)
     expect(opened("#chat-send")).to_be_visible()
     assert len(stack.client().versions(conversation)) == 2
+
+
+def test_it_makes_a_project_of_the_draft_and_shows_where_it_is(opened: Opened, stack: Any) -> None:
+    opened.imported()
+    questions: list[str] = []
+
+    def refuse(dialog: Dialog) -> None:
+        questions.append(dialog.message)
+        dialog.dismiss()
+
+    opened.page.once("dialog", refuse)
+    opened("#project-create").click()
+    expect(opened("#project-create")).to_be_enabled()
+    assert "can't be changed any more" in questions[0]
+    assert stack.outside.linear.operations == []
+
+    opened.page.once("dialog", lambda dialog: dialog.accept())
+    opened("#project-create").click()
+    expect(opened("#project-link")).to_have_text("“Made up” in Linear")
+    expect(opened("#locked")).to_be_visible()
+    for hidden in ("#project-create", "#draft-edit", "#draft-write", "#composer", "#rename"):
+        expect(opened(hidden)).to_be_hidden()
+    opened.page.reload()
+    url = next(iter(stack.outside.linear.projects.values()))["url"]
+    expect(opened("#project-link")).to_have_attribute("href", url)
+
+
+def test_it_locks_when_the_model_has_made_the_project(opened: Opened) -> None:
+    opened.imported()
+    opened.say("Please create the project")
+    expect(opened(".question")).to_contain_text("create a project in Linear from the draft as it is now")
+    opened(".question").get_by_role("button", name="Allow").click()
+    expect(opened("#project-link")).to_be_visible()
+    expect(opened("#composer")).to_be_hidden()
+    expect(opened(".message.assistant")).to_contain_text("I created the project “Made up” in Linear")
+
+
+def test_it_says_why_there_is_no_project(opened: Opened, stack: Any) -> None:
+    stack.outside.linear.faults = ["refused"]
+    opened.imported()
+    opened.page.once("dialog", lambda dialog: dialog.accept())
+    opened("#project-create").click()
+    expect(opened("#draft-error")).to_contain_text("Linear refused this project. Nothing was created")
+    expect(opened("#locked")).to_be_hidden()
+    opened.complaints.clear()  # the browser's own line about the status 503
 
 
 def test_it_offers_to_write_a_draft_that_failed(opened: Opened) -> None:

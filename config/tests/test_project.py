@@ -53,6 +53,12 @@ def test_it_warns_of_a_deployment_without_a_model(tmp_path: Path):
     assert "config.W001" in done.stderr and hint in done.stderr
 
 
+@pytest.mark.parametrize(("name", "is_warned"), [("LINEAR_ACCESS_KEY", True), ("LINEAR_TEAM_KEY", True), ("", False)])
+def test_it_warns_of_half_a_linear(tmp_path: Path, name: str, is_warned: bool):
+    done = check(tmp_path, "--fail-level", "WARNING", APP_ENV="local", **{name or "API_TITLE": "x"})
+    assert (done.returncode == 1, "config.W008" in done.stderr) == (is_warned, is_warned)
+
+
 @pytest.mark.parametrize(
     "variables", [{"XAI_API_KEY": "xai-none"}, {"OPENAI_COMPATIBLE_SERVERS": "ollama=http://127.0.0.1:11434/v1"}]
 )

@@ -52,7 +52,14 @@ BREAKS = {
         " created_at) SELECT id, 'p', 't', 'd', 'u', imported_by_user_id, now()"
         " FROM conversations, generate_series(1, 2)",
     ],
-    "a conversation is locked if and only if it has become a project": ["UPDATE conversations SET is_locked = true"],
+    "a conversation is locked if and only if it has become a project, unless an operator has unlocked it": [
+        "UPDATE conversations SET is_locked = true"
+    ],
+    "a wish for a project has come true if and only if there is the project": [
+        "INSERT INTO linear_project_requests (conversation_id, linear_id, title, description, user_id, tool_call,"
+        " state, tries, error_code, asked_at, check_at, created_at) SELECT id, gen_random_uuid(), 't', 'd',"
+        " imported_by_user_id, '', 'created', 1, '', now(), now(), now() FROM conversations"
+    ],
 }
 
 

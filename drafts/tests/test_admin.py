@@ -2,12 +2,13 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.services import get_or_make_user
 from config.tests import making
 from config.tests.admin_pages import Make, check_closed, check_pages, check_read_only, detail_page, list_page
 from conversations.models import Conversation, Run
-from drafts.models import Archive, DraftVersion, Project, ProjectDraft
+from drafts.models import Archive, DraftVersion, LinearProjectRequest, Project, ProjectDraft
 
 
 def make_conversation(number: int) -> Conversation:
@@ -56,7 +57,21 @@ def make_archive(number: int) -> Archive:
     return making.make_archive(user, "A secret", filename="secret.zip", run=run)
 
 
-MAKERS = [make_draft, make_version, make_project, make_archive]
+def make_request(number: int) -> LinearProjectRequest:
+    version = make_version(number)
+    return LinearProjectRequest.objects.create(
+        conversation=version.project_draft.conversation,
+        title=f"Project {number}",
+        description="z" * 15_000,
+        draft_version=version,
+        user=version.created_by_user,
+        run=version.run,
+        asked_at=timezone.now(),
+        check_at=timezone.now(),
+    )
+
+
+MAKERS = [make_draft, make_version, make_project, make_archive, make_request]
 
 
 @pytest.mark.parametrize("make", MAKERS)

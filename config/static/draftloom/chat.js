@@ -11,12 +11,16 @@ const ENDED = {
   cancelled: "Stopped. This is what had been written.",
   failed: "Interrupted before it was complete.",
 };
+const WISHES = {
+  create_linear_project:
+    "The assistant wants to create a project in Linear from the draft as it is now. This conversation can't be changed any more then.",
+};
 const NEAR_THE_END = 120; // pixels
 
 export class Chat {
-  /** `onDraft` is called when an answer has changed the draft. */
-  constructor(conversation, signal, { me, onDraft }) {
-    Object.assign(this, { signal, me, onDraft, run: null });
+  /** `onDraft` is called when an answer has changed the draft, `onLocked` when it has made a project of it. */
+  constructor(conversation, signal, { me, onDraft, onLocked }) {
+    Object.assign(this, { signal, me, onDraft, onLocked, run: null });
     this.path = `/api/conversations/${conversation.id}/project-draft/chat`;
     $("composer").hidden = conversation.is_locked;
     this.attachments = new Attachments(conversation, signal, { me, onChange: () => this.allowSending() });
@@ -135,6 +139,7 @@ export class Chat {
 
   take(event, live) {
     if (event.type === "project_updated") this.onDraft();
+    if (event.type === "conversation_locked") this.onLocked();
     live.take(event);
     if (event.type === "approval_required") live.ask(event, (approve) => this.tried(() => this.decide(approve)));
     say($("chat-status"), live.status);
@@ -179,7 +184,7 @@ class LiveAnswer {
 
   /** Shows what the model wants to do outside of Draftloom, until somebody has decided. */
   ask({ tool, arguments: given }, decide) {
-    const what = `The assistant wants to use “${tool.replaceAll("_", " ")}” on the draft as it is now.`;
+    const what = WISHES[tool] ?? `The assistant wants to use “${tool.replaceAll("_", " ")}” on the draft as it is now.`;
     const details = Object.keys(given).length ? h("pre", { textContent: JSON.stringify(given, null, 2) }) : null;
     const buttons = [button("Allow", () => decide(true), ""), button("Refuse", () => decide(false))];
     this.question = h("div", { className: "question", role: "alert" }, h("p", { textContent: what }), details, ...buttons);

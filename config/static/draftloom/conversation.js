@@ -5,14 +5,17 @@ import { Chat } from "./chat.js";
 import { $, date, h } from "./dom.js";
 import { Draft } from "./draft.js";
 import { markdown } from "./markdown.js";
+import { showProject } from "./project.js";
 
 /** Shows conversation `id` and rejoins what is being written for it. Rejects with `Problem` if it can't be shown. */
 export async function openConversation(id, { me, signal }) {
   const path = `/api/conversations/${id}`;
   const conversation = await call("GET", path, undefined, { signal });
-  const draft = new Draft(conversation, signal);
-  const chat = new Chat(conversation, signal, { me, onDraft: () => draft.tried(() => draft.load()) });
+  const onLocked = () => lock(conversation, draft, path, signal);
+  const draft = new Draft(conversation, signal, { onLocked });
+  const chat = new Chat(conversation, signal, { me, onDraft: () => draft.tried(() => draft.load()), onLocked });
   showHead(conversation);
+  if (conversation.is_locked) attempt($("conversation-error"), () => showProject(path, { signal }));
   showImported(conversation);
   wireHead(conversation, path);
   const [{ runs }] = await Promise.all([
@@ -24,6 +27,16 @@ export async function openConversation(id, { me, signal }) {
     const part = run.kind === "chat_turn" ? chat : draft;
     part.tried(() => part.follow(run.id)); // side by side, until they end or somebody leaves
   }
+}
+
+/** What is on the screen of a conversation that has become a project just now. */
+function lock(conversation, draft, path, signal) {
+  conversation.is_locked = draft.locked = true;
+  $("composer").hidden = true;
+  showHead(conversation);
+  draft.offer();
+  document.dispatchEvent(new Event("changed"));
+  return attempt($("conversation-error"), () => showProject(path, { signal }));
 }
 
 function showHead(conversation) {

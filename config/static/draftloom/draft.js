@@ -4,6 +4,7 @@ import { attempt, call, Problem, request } from "./api.js";
 import { $, button, h, inWords, say, time } from "./dom.js";
 import { markdown } from "./markdown.js";
 import { chosenModel } from "./models.js";
+import { createProject } from "./project.js";
 import { follow, oncePerFrame } from "./stream.js";
 
 const UNWRITTEN = new Set(["Generating...", "Failed to Generate Project Draft"]); // titles the server puts in its place
@@ -39,9 +40,12 @@ export async function watchWriting(runId, { response, signal, text, status }) {
 }
 
 export class Draft {
-  constructor(conversation, signal) {
+  /** `onLocked` is called when the draft has become a project. */
+  constructor(conversation, signal, { onLocked }) {
     Object.assign(this, { signal, locked: conversation.is_locked, versions: [], active: null, shown: null, run: null });
-    this.path = `/api/conversations/${conversation.id}/project-draft`;
+    Object.assign(this, { onLocked, conversation: `/api/conversations/${conversation.id}`, project: $("project-create") });
+    this.path = `${this.conversation}/project-draft`;
+    if (this.project) this.project.onclick = () => this.tried(() => this.become());
     $("draft-edit").onclick = () => this.edit();
     $("draft-write").onclick = () => this.tried(() => this.write());
     $("draft-stop").onclick = () => this.tried(() => call("POST", `/api/runs/${this.run}/cancel`));
@@ -102,6 +106,7 @@ export class Draft {
     write.className = this.isUnwritten ? "primary" : "quiet";
     $("draft-edit").hidden = this.locked || !this.active || (Boolean(this.run) && this.isUnwritten);
     $("draft-stop").hidden = !this.run;
+    if (this.project) this.project.hidden = this.locked || Boolean(this.run) || this.isUnwritten;
     $("versions").hidden = !this.versions.length;
     $("versions-label").textContent = `Versions (${this.versions.length})`;
     $("version-list").replaceChildren(...this.versions.map((version) => this.versionRow(version)));
@@ -143,6 +148,15 @@ export class Draft {
     this.openForm(false);
     await this.load();
     document.dispatchEvent(new Event("changed"));
+  }
+
+  async become() {
+    this.project.disabled = true;
+    try {
+      if (await createProject(this.conversation, this.active)) await this.onLocked();
+    } finally {
+      this.project.disabled = false;
+    }
   }
 
   async write() {
