@@ -221,6 +221,8 @@ SPECTACULAR_SETTINGS = {
 
 # ── Language models, imports and runs ─────────────────────────────────────────────────────────────────────────────────
 OPENAI_API_KEY, OPENAI_BASE_URL = env.text("OPENAI_API_KEY"), env.text("OPENAI_BASE_URL")
+EMBEDDING_MODEL = env.embedding_model()
+SEARCH_CHUNK_CHARS = env.chunk_characters(("imported_chat", "draft_chat", "project_draft", "attachment"))
 MAX_COMPLETION_TOKENS = env.integer("PROJECT_DRAFT_MAX_COMPLETION_TOKENS", least=1)
 IMPORT_FETCH_OVERRIDES = env.pairs("IMPORT_FETCH_OVERRIDES")
 RUN_LEASE_SECONDS = env.integer("RUN_LEASE_SECONDS", least=2)

@@ -7,7 +7,8 @@ triggers, and both go with their conversation by the database's own hand.
 from django.db import models
 from pgvector.django import HalfVectorField
 
-DIMENSIONS = 1536
+from integrations.embeddings.base import DIMENSIONS
+
 TEXT_SEARCH_CONFIG = "english"
 """The configuration of `search_chunks.tsv`, which the database derives from `text`; queries must name the same."""
 
@@ -35,7 +36,6 @@ class EmbeddingModel(models.Model):
 
     id = models.SmallAutoField(primary_key=True)
     name = models.CharField(max_length=160, unique=True)
-    dimensions = models.PositiveSmallIntegerField(null=True)
     max_distance = models.FloatField()
     state = models.CharField(max_length=10, choices=State.choices)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,4 +1,3 @@
-import django.db.models.deletion
 from django.db import migrations, models
 
 CHUNKS = """
@@ -118,7 +117,6 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.SmallAutoField(primary_key=True, serialize=False)),
                 ("name", models.CharField(max_length=160, unique=True)),
-                ("dimensions", models.PositiveSmallIntegerField(null=True)),
                 ("max_distance", models.FloatField()),
                 ("state", models.CharField(choices=[("active", "Active"), ("building", "Building"), ("retired", "Retired")], max_length=10)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),

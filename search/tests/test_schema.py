@@ -1,5 +1,7 @@
 """What the database itself sees to: which chunks it refuses, and what a plan may use."""
 
+from typing import Any
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 
@@ -10,12 +12,12 @@ from search.models import EmbeddingModel
 pytestmark = pytest.mark.django_db
 
 
-def run(statement: str, *parameters: object) -> None:
+def run(statement: str, *parameters: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
 
 
-def insert(alice: User, **changes: object) -> None:
+def insert(alice: User, **changes: Any) -> None:
     """A chunk of an imported chat, with these columns changed."""
     model = EmbeddingModel.objects.filter(state="active").first() or EmbeddingModel.objects.create(
         name="offline/x", max_distance=1, state="active"
@@ -54,7 +56,7 @@ def test_it_derives_the_words_from_the_text(alice: User):
         ({"content_hash": None}, "content_hash"),
     ],
 )
-def test_it_refuses_a_chunk_that_points_nowhere(alice: User, changes: dict[str, object], constraint: str):
+def test_it_refuses_a_chunk_that_points_nowhere(alice: User, changes: dict[str, Any], constraint: str):
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         insert(alice, **changes)
 
@@ -78,7 +80,7 @@ def test_it_has_one_model_of_a_state(state: str):
 
 
 @pytest.mark.parametrize(("field", "value"), [("state", "odd"), ("max_distance", 0), ("max_distance", 2.1)])
-def test_it_refuses_a_model_that_cannot_be(field: str, value: object):
+def test_it_refuses_a_model_that_cannot_be(field: str, value: Any):
     with pytest.raises(IntegrityError, match="check"), transaction.atomic():
         EmbeddingModel.objects.create(**{"name": "a", "max_distance": 1, "state": "retired", field: value})
 
