@@ -63,18 +63,20 @@ Vectors = dict[bytes, str | None]
 
 def index_due(*, seconds: float, scope: Scope = EVERYTHING) -> int:
     """Indexes what is due, for about so many seconds; how many entries that were."""
-    deadline, count = time.monotonic() + seconds, 0
+    deadline, count, down = time.monotonic() + seconds, 0, set[int]()
     while time.monotonic() < deadline and (entries := outbox.claim(ENTRIES_AT_ONCE, scope)):
-        index(entries)
+        index(entries, down)
         count += len(entries)
     return count
 
 
-def index(entries: Sequence[Entry]) -> None:
-    """Indexes claimed entries; one that can't be, or not with all its vectors, is due again later."""
+def index(entries: Sequence[Entry], down: set[int]) -> None:
+    """Indexes claimed entries; one that can't be, or not with all its vectors, is due again later.
+
+    `down` holds ids of models that did not answer and are not asked again; those that fail now are added.
+    """
     models = models_in_use()  # after the claim: a model that is being built since has raised the revision
     works = _works(entries, models)
-    down: set[int] = set()
     while todo := [work for work in works if not work.is_over]:
         for model in models:
             _round([work for work in todo if work.model == model], model, down)
@@ -136,7 +138,7 @@ def _add_texts(work: Work, texts: dict[bytes, str]) -> None:
 
 
 def _embedded(model: EmbeddingModel, texts: Mapping[bytes, str], down: set[int]) -> Vectors:
-    """Also tells in `down` that the model can't be had; nobody asks it again in this call of `index`."""
+    """None for each text if the model is down, or turns out to be."""
     if texts and model.pk not in down:
         try:
             found = embed(model.name, list(texts.values()), seconds=EMBED_SECONDS)

@@ -56,9 +56,8 @@ _RENEW = f"UPDATE search_outbox SET claimed_until = now() + %(lease)s * interval
 _HOLDS = f"SELECT EXISTS (SELECT FROM search_outbox WHERE {_MINE})"
 
 # In the order in which a writer's triggers come, so that neither waits for the other.
-_ENQUEUE = f"""
-    INSERT INTO search_outbox (conversation_id, source_type, is_reindex)
-    SELECT conversation_id, source_type, true FROM (
+_SOURCES = f"""
+    SELECT conversation_id, source_type FROM (
         SELECT id AS conversation_id, 'imported_chat' AS source_type, 1 AS position FROM conversations
         UNION SELECT conversation_id, 'draft_chat', 2 FROM project_drafts d
             WHERE EXISTS (SELECT FROM chat_messages WHERE project_draft_id = d.id)
@@ -69,9 +68,16 @@ _ENQUEUE = f"""
         FROM search_chunks
     ) AS there
     WHERE {_IN_SCOPE} ORDER BY conversation_id, position
+"""
+_ENQUEUE = f"""
+    INSERT INTO search_outbox (conversation_id, source_type, is_reindex)
+    SELECT conversation_id, source_type, true FROM ({_SOURCES}) AS sources
     ON CONFLICT (conversation_id, source_type) DO UPDATE SET revision = search_outbox.revision + 1, due_at = now()
 """
-_COUNT = f"SELECT count(*), count(*) FILTER (WHERE attempts > 1) FROM search_outbox WHERE is_reindex AND {_IN_SCOPE}"
+_COUNT = f"""
+    SELECT count(*), count(*) FILTER (WHERE attempts > 1 AND claimed_until IS NULL)
+    FROM search_outbox WHERE is_reindex AND {_IN_SCOPE}
+"""
 
 
 def claim(most: int, scope: Scope = EVERYTHING) -> list[Entry]:
@@ -125,8 +131,15 @@ def enqueue(scope: Scope = EVERYTHING) -> int:
     raise AssertionError("the last attempt returns or raises")
 
 
+def sources(scope: Scope = EVERYTHING) -> list[tuple[int, str]]:
+    """Conversation and source type of all that exists in the scope, or is in the index though it exists no more."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SOURCES, scope._asdict())
+        return [(conversation, kind) for conversation, kind in cursor.fetchall()]
+
+
 def count_reindexing(scope: Scope = EVERYTHING) -> tuple[int, int]:
-    """How many entries that were enqueued are left, and how many of them were tried more than once."""
+    """How many entries that were enqueued are left, and how many of them were tried more than once in vain."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, scope._asdict())
         left, tried_again = cursor.fetchone()

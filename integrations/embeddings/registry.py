@@ -9,15 +9,16 @@ from integrations.embeddings.offline import OfflineEmbedder
 from integrations.embeddings.openai import OpenAIEmbedder
 from integrations.llm.errors import NotConfigured
 
+OFFLINE = OfflineEmbedder.name
 MAX_DISTANCE = 0.75
 """Where the old system drew the line for `text-embedding-3-small` (contract.md 6.1): a score below 0.25."""
-MAX_DISTANCES = {OfflineEmbedder.name: 0.8}
+MAX_DISTANCES = {OFFLINE: 0.8}
 """wordllama: 95 % of unrelated pairs have a similarity below 0.17, the least of related ones is 0.21 (search.md B6)."""
 
 
 def embedder(name: str) -> Embedder:
     """The embedder called `name`, the same one each time while its settings stay. Raises `NotConfigured`."""
-    if name == OfflineEmbedder.name:
+    if name == OFFLINE:
         return _offline()
     if not name.startswith("openai/"):
         raise NotConfigured(f"This installation knows no embedding model {name}. Set EMBEDDING_MODEL to another one.")
