@@ -65,10 +65,10 @@ def _fences(text: str) -> Iterator[tuple[int, int]]:
         if opened is None:
             opened = line
         elif line[1].startswith(opened[1]) and line[0].strip() == line[1]:
-            yield opened.start(), line.end()
+            yield opened.start(1), line.end(1)
             opened = None
     if opened is not None:
-        yield opened.start(), opened.start() + len(text[opened.start() :].rstrip())
+        yield opened.start(1), len(text.rstrip())
 
 
 def _paragraphs(text: str, start: int, end: int) -> Iterator[Block]:

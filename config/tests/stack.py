@@ -87,6 +87,7 @@ class Stack:
                 "POSTGRES_DB": database["NAME"],
                 "OPENAI_API_KEY": "sk-test",
                 "OPENAI_BASE_URL": self.outside.openai_url,
+                "EMBEDDING_MODEL": "offline",
                 "IMPORT_FETCH_OVERRIDES": f"chatgpt.com={self.outside.share_url}",
                 "RUN_LEASE_SECONDS": "3",
                 "RUNNER_DRAIN_SECONDS": "0",
@@ -222,6 +223,6 @@ def _free_port() -> int:
 
 
 def empty_database() -> None:
-    """Everything that people made; roles, permissions and the catalogue stay."""
+    """Everything that people made and what was derived of it; roles, permissions and the catalogue stay."""
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE users RESTART IDENTITY CASCADE")
+        cursor.execute("TRUNCATE users, search_embedding_models RESTART IDENTITY CASCADE")

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from urllib.parse import urlsplit
 
 import httpx2
 import orjson
@@ -110,11 +111,10 @@ class OpenAIEmbedder:
 
     @cached_property
     def _client(self) -> httpx2.Client:
+        if not (self._key.isascii() and self._key.isprintable() and _is_address(self._url)):
+            raise NotConfigured(f"The key or the address that is set for {self.name} is mistyped.")
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
-        try:
-            return httpx2.Client(headers=headers, base_url=httpx2.URL(self._url))
-        except (httpx2.InvalidURL, UnicodeEncodeError):
-            raise NotConfigured(f"The key or the address that is set for {self.name} is mistyped.") from None
+        return httpx2.Client(headers=headers)
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
@@ -135,6 +135,14 @@ def batches(texts: Sequence[str]) -> Iterator[list[str]]:
         used += len(encoded)
     if batch:
         yield batch
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _error_code(content: bytes) -> str:

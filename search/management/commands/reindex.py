@@ -53,8 +53,8 @@ class Command(BaseCommand):
             bar.show(found.sources, len(sources))
         bar.end()
         self.stdout.write(
-            f"Nothing was changed. {found.new:,} chunks would be added, {found.gone:,} deleted; {found.bare:,} of those "
-            "that are there have no vector yet."
+            f"Nothing was changed. {found.new:,} chunks would be added, {found.gone:,} deleted; {found.bare:,} have no "
+            "vector yet."
         )
 
     def _reindex(self, scope: Scope) -> None:
