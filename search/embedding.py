@@ -3,6 +3,7 @@
 All that search asks of an embedder goes through `embed`.
 """
 
+import functools
 import logging
 from collections.abc import Sequence
 
@@ -52,16 +53,19 @@ def follow_settings() -> None:
         return
     if not SearchChunk.objects.exists() and not EmbeddingModel.objects.filter(state=BUILDING).exists():
         _replace(active, by=_named(settings.EMBEDDING_MODEL))
+    else:
+        _say_how_to_change(active.name, settings.EMBEDDING_MODEL)
 
 
 @transaction.atomic
 def build(name: str) -> EmbeddingModel:
     """Begins to index everything for another model, or goes on with it; search stays with the active one meanwhile.
 
-    The row and the entries of the outbox come into being together: without entries, it would count as built.
+    Nothing happens if that is the active one. The row and the entries of the outbox come into being together: without
+    entries, it would count as built.
     """
     model = _named(name)
-    if model.state == BUILDING:
+    if model.state != RETIRED:
         return model
     EmbeddingModel.objects.filter(state=BUILDING).update(state=RETIRED)
     EmbeddingModel.objects.filter(pk=model.pk).update(state=BUILDING, building_since=Now())
@@ -88,6 +92,13 @@ def switch_if_built() -> bool:
         return False
     _replace(active_model(), by=model)
     return True
+
+
+@functools.cache
+def _say_how_to_change(active: str, wanted: str) -> None:
+    """Once in a process."""
+    hint = "`manage.py reindex --model` changes it while search goes on"
+    logger.warning("EMBEDDING_MODEL is %s, but the index is of %s; %s", wanted, active, hint)
 
 
 @transaction.atomic

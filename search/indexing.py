@@ -172,14 +172,17 @@ def _write(work: Work, vectors: Vectors, *, is_down: bool) -> None:
 
 
 def _locked(entry: Entry) -> bool:
-    """Keeps the conversation from being deleted, and other indexers out, until the transaction ends.
+    """Keeps other indexers out, until the transaction ends.
 
-    The conversation first, as everywhere. False if it is gone, or if somebody else has claimed the entry since.
+    The conversation first, as everywhere. False if it is gone, or if somebody else has claimed the entry since. Whoever
+    deletes messages waits for their chunks, as we may for the messages: we give up before the database would look for a
+    deadlock (after 1 s), so that it is never a member's request that is sacrificed.
     """
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '200ms'")
         cursor.execute("SELECT FROM conversations WHERE id = %s FOR KEY SHARE", [entry.conversation_id])
         if not cursor.rowcount:
             return False
-        name = f"search index of conversation {entry.conversation_id}"
+        name = f"search index of {entry.source_type} of conversation {entry.conversation_id}"
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
     return outbox.holds(entry)
