@@ -6,6 +6,7 @@ more. A claim also puts the entry off, so that one whose indexing fails comes ba
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import OperationalError, connection, transaction
@@ -74,9 +75,10 @@ _ENQUEUE = f"""
     SELECT conversation_id, source_type, true FROM ({_SOURCES}) AS sources
     ON CONFLICT (conversation_id, source_type) DO UPDATE SET revision = search_outbox.revision + 1, due_at = now()
 """
-_COUNT = f"""
+_WAITING = f"SELECT count(*) FROM search_outbox WHERE is_reindex AND {_IN_SCOPE}"
+_LEFT = f"""
     SELECT count(*), count(*) FILTER (WHERE attempts > 1 AND claimed_until IS NULL)
-    FROM search_outbox WHERE is_reindex AND {_IN_SCOPE}
+    FROM search_outbox WHERE changed_at <= %(since)s AND {_IN_SCOPE}
 """
 
 
@@ -138,12 +140,27 @@ def sources(scope: Scope = EVERYTHING) -> list[tuple[int, str]]:
         return [(conversation, kind) for conversation, kind in cursor.fetchall()]
 
 
-def count_reindexing(scope: Scope = EVERYTHING) -> tuple[int, int]:
-    """How many entries that were enqueued are left, and how many of them were tried more than once in vain."""
+def waiting(scope: Scope = EVERYTHING) -> int:
+    """How many entries are left of what was asked for, and has not changed since."""
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, scope._asdict())
-        left, tried_again = cursor.fetchone()
-        return left, tried_again
+        cursor.execute(_WAITING, scope._asdict())
+        return int(cursor.fetchone()[0])
+
+
+def left(since: datetime, scope: Scope = EVERYTHING) -> tuple[int, int]:
+    """How many of the entries that were on the list then are left, and how many of these were tried in vain twice."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LEFT, scope._asdict() | {"since": since})
+        count, stuck = cursor.fetchone()
+        return count, stuck
+
+
+def clock() -> datetime:
+    """The database's, as `left` compares with it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        now: datetime = cursor.fetchone()[0]
+        return now
 
 
 def _execute(statement: str, parameters: Mapping[str, Any]) -> int:

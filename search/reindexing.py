@@ -43,20 +43,20 @@ class Preview:
 
 def begin(scope: Scope = EVERYTHING) -> tuple[int, bool]:
     """Puts everything in the scope on the list, unless something is left of an earlier call: how much, and which."""
-    left, _ = outbox.count_reindexing(scope)
-    return (left, True) if left else (outbox.enqueue(scope), False)
+    waiting = outbox.waiting(scope)
+    return (waiting, True) if waiting else (outbox.enqueue(scope), False)
 
 
 def run(scope: Scope = EVERYTHING) -> Iterator[Progress]:
-    """Works beside everybody else until nothing is left, or nothing but what can't be finished now."""
-    left, _ = outbox.count_reindexing(scope)
-    total, stuck = left, 0
+    """Works beside everybody else until nothing is left of what is on the list now, or only what can't be finished."""
+    since = outbox.clock()
+    left, stuck = outbox.left(since, scope)
+    total = left
     while left and left != stuck:
         yield Progress(total - left, total)
         if not index_due(seconds=SLICE_SECONDS, scope=scope):
             time.sleep(PAUSE_SECONDS)  # the rest is in a worker's hands, or waits
-        left, stuck = outbox.count_reindexing(scope)
-        total = max(total, left)
+        left, stuck = outbox.left(since, scope)
     yield Progress(total - left, total, stuck)
 
 

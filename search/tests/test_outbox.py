@@ -155,7 +155,7 @@ def test_it_puts_what_exists_on_the_list(alice: User, scope: Scope, expected: li
     assert outbox.enqueue(scope) == len(expected)
     assert sorted(kind for _, kind in outbox.sources(scope)) == expected
     assert sorted(OutboxEntry.objects.values_list("source_type", flat=True)) == expected
-    assert outbox.count_reindexing() == (len(expected), 0)
+    assert (outbox.waiting(), outbox.left(outbox.clock())) == (len(expected), (len(expected), 0))
 
 
 @pytest.mark.django_db
@@ -175,6 +175,15 @@ def test_what_has_changed_stays_ahead_when_all_is_asked_for(alice: User):
     assert outbox.enqueue() == 1
     row = OutboxEntry.objects.get()
     assert (row.is_reindex, row.revision) == (False, entry.revision + 1)
+    assert (outbox.waiting(), outbox.left(outbox.clock())) == (0, (1, 0))
+
+
+@pytest.mark.django_db
+def test_what_comes_later_is_not_waited_for(alice: User):
+    then = outbox.clock()
+    entries(alice, 1)
+    run("UPDATE search_outbox SET changed_at = changed_at + interval '1 second'")
+    assert outbox.left(then) == (0, 0)
 
 
 def test_it_waits_for_a_member_who_is_writing(committed: None):

@@ -114,6 +114,13 @@ def test_it_goes_on_with_what_an_earlier_call_left(alice: User):
 
 
 @pytest.mark.django_db
+def test_it_does_not_pass_over_what_has_just_changed(alice: User):
+    make_conversation(alice)
+    assert "The index is right: 1 sources." in reindex()
+    assert held() == wanted() != []
+
+
+@pytest.mark.django_db
 def test_it_says_when_the_model_does_not_answer(alice: User, vendor: FakeEmbeddings, settings: Any):
     settings.EMBEDDING_MODEL = "openai/new"
     make_conversation(alice)
