@@ -19,6 +19,7 @@ from accounts.services import get_or_make_user, open_session
 from config.env import BASE_DIR, VARIABLES
 from config.live import log_key
 from config.redis import client as redis_client
+from config.supervisor import commands
 from config.tests.outside import Outside
 
 START_SECONDS, STREAM_SECONDS = 30.0, 60.0
@@ -49,6 +50,16 @@ class Stack:
 
     def start_runner(self) -> None:
         self._start("runner", RUNNER)
+
+    def start_worker(self) -> None:
+        """The worker and its clock, as `make run` has them. Whoever starts them ends them: others want no indexing."""
+        table = commands(host="", port=0, data_dir=settings.DATA_DIR, log_level="WARNING")
+        for name in ("worker", "beat"):
+            self._start(name, table[name][1:])
+
+    def stop_worker(self) -> None:
+        for name in {"worker", "beat"} & set(self._processes):
+            self.kill(name)
 
     def kill(self, name: str) -> None:
         process = self._processes.pop(name)

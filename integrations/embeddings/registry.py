@@ -6,7 +6,6 @@ from django.conf import settings
 
 from integrations.embeddings.base import Embedder
 from integrations.embeddings.offline import OfflineEmbedder
-from integrations.embeddings.openai import OpenAIEmbedder
 from integrations.llm.errors import NotConfigured
 
 OFFLINE = OfflineEmbedder.name
@@ -18,26 +17,29 @@ MAX_DISTANCES = {OFFLINE: 0.8}
 
 def embedder(name: str) -> Embedder:
     """The embedder called `name`, the same one each time while its settings stay. Raises `NotConfigured`."""
+    if reason := _reason_against(name):
+        raise NotConfigured(reason)
     if name == OFFLINE:
         return _offline()
-    if not name.startswith("openai/"):
-        raise NotConfigured(f"This installation knows no embedding model {name}. Set EMBEDDING_MODEL to another one.")
-    if not settings.OPENAI_API_KEY:
-        raise NotConfigured(f"{name} is switched off: OPENAI_API_KEY is not set.")
     return _openai(name, settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL)
 
 
 def is_configured(name: str) -> bool:
-    try:
-        embedder(name)
-    except NotConfigured:
-        return False
-    return True
+    return not _reason_against(name)
 
 
 def max_distance(name: str) -> float:
     """The cosine distance beyond which a hit of this model means nothing, until an operator sets another."""
     return MAX_DISTANCES.get(name, MAX_DISTANCE)
+
+
+def _reason_against(name: str) -> str:
+    """Why this installation can't use the model; empty if it can."""
+    if name == OFFLINE:
+        return ""
+    if not name.startswith("openai/"):
+        return f"This installation knows no embedding model {name}. Set EMBEDDING_MODEL to another one."
+    return "" if settings.OPENAI_API_KEY else f"{name} is switched off: OPENAI_API_KEY is not set."
 
 
 @lru_cache(maxsize=1)
@@ -47,4 +49,6 @@ def _offline() -> Embedder:
 
 @lru_cache(maxsize=16)
 def _openai(name: str, key: str, address: str) -> Embedder:
+    from integrations.embeddings.openai import OpenAIEmbedder  # its HTTP client is for those who use it
+
     return OpenAIEmbedder(name, key, address)

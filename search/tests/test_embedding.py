@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
+from config.checks import meanings_can_be_compared
 from config.tests.making import make_conversation
 from integrations.llm.errors import ProviderUnavailable
 from integrations.tests.fake_embeddings import FakeEmbeddings, hangs, refused, right
@@ -73,6 +74,14 @@ def test_it_embeds_a_query(vendor: FakeEmbeddings):
     vendor.replies(hangs())
     with pytest.raises(ProviderUnavailable):
         embedding.embed_query(NEW, "a lamp", seconds=0.2)
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "count"), [("offline/wordllama-256", "", 0), ("openai/new", "sk-test", 0), ("openai/new", "", 1)]
+)
+def test_an_operator_is_told_of_a_model_without_a_key(settings: Any, model: str, key: str, count: int):
+    settings.EMBEDDING_MODEL, settings.OPENAI_API_KEY = model, key
+    assert [warning.id for warning in meanings_can_be_compared()] == ["config.W002"] * count
 
 
 # ── The change of the model ───────────────────────────────────────────────────────────────────────────────────────────
