@@ -14,6 +14,7 @@ IMPORT_BYTES = 25 * 1024 * 1024
 MULTIPART_BYTES = 64 * 1024  # what a multipart envelope may add to the file it carries
 UPLOAD_BYTES = 10 * 1024 * 1024
 PARSE_IN_PROCESS_BYTES = 1024 * 1024  # a larger import is parsed in a child process
+QUERY_CHARACTERS = 1_000
 ANSWER_CHARACTERS = 400_000
 
 

@@ -20,6 +20,7 @@ from conversations.models import ImportedSummary
 
 CANARY = "Ruritania"
 READ, WRITE, IMPORT = "conversations:read", "conversations:write", "conversations:import"
+SEARCH = "search:read"
 CONVERSATION, DRAFT = "/api/conversations/{conversation_id}", "/api/conversations/{conversation_id}/project-draft"
 
 
@@ -67,6 +68,8 @@ ROWS = {
     "POST /api/runs/{run_id}/retry": Row("shared", WRITE, 409),  # it has not failed
     "GET /api/llm-defaults/providers": Row("everybody", READ),
     "GET /api/llm-defaults/{prompt_type}": Row("everybody", READ),
+    "GET /api/search": Row("everybody", SEARCH, 422),  # of what is found, `search/tests/test_access.py` knows
+    "GET /api/search/similar": Row("everybody", SEARCH, 422),
 }
 ROUTES = api_routes()
 
