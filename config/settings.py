@@ -122,11 +122,7 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": timedelta(hours=1)},
-    "index-changes": {
-        "task": "search.tasks.index_changes",
-        "schedule": timedelta(seconds=1),
-        "options": {"expires": 2},  # one that waited so long has a successor
-    },
+    "index-changes": {"task": "search.tasks.index_changes", "schedule": timedelta(minutes=1)},  # workers look, too
     "expire-approvals": {"task": "chat.tasks.expire_approvals", "schedule": timedelta(minutes=10)},
     "trim-runs": {"task": "conversations.tasks.trim_runs", "schedule": timedelta(days=1)},
 }
@@ -262,6 +258,8 @@ LOGGING = {
     }
     | {
         "accounts.audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},  # whatever LOG_LEVEL says
+        "celery.app.trace": {"level": "WARNING"},  # that a task was done is no news: while people write, it is every second
+        "celery.worker.strategy": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # a refusal is no news, and its path may hold a sign-in link
     },
 }

@@ -38,13 +38,15 @@ _IN_SCOPE = """
     (%(conversation_id)s::bigint IS NULL OR conversation_id = %(conversation_id)s)
     AND (%(source_type)s::text IS NULL OR source_type = %(source_type)s)
 """
+_DUE = "due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())"
+_IS_DUE = f"SELECT EXISTS (SELECT FROM search_outbox WHERE {_DUE})"
 _CLAIM = f"""
     UPDATE search_outbox o
     SET fence = fence + 1, attempts = LEAST(attempts + 1, 100), claimed_until = now() + %(lease)s * interval '1 second',
         due_at = now() + LEAST(2 ^ LEAST(attempts + 1, 20), %(longest)s) * interval '1 second'
     FROM (
         SELECT conversation_id, source_type FROM search_outbox
-        WHERE due_at <= now() AND (claimed_until IS NULL OR claimed_until < now()) AND {_IN_SCOPE}
+        WHERE {_DUE} AND {_IN_SCOPE}
         ORDER BY is_reindex, due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
     ) due
     WHERE (o.conversation_id, o.source_type) = (due.conversation_id, due.source_type)
@@ -80,6 +82,13 @@ _LEFT = f"""
     SELECT count(*), count(*) FILTER (WHERE attempts > 1 AND claimed_until IS NULL)
     FROM search_outbox WHERE changed_at <= %(since)s AND {_IN_SCOPE}
 """
+
+
+def is_due() -> bool:
+    """Whether `claim` would find something."""
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_DUE)
+        return bool(cursor.fetchone()[0])
 
 
 def claim(most: int, scope: Scope = EVERYTHING) -> list[Entry]:

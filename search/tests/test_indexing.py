@@ -6,6 +6,7 @@ import pytest
 
 from accounts.models import User
 from chat.models import ChatMessage, FileAttachment
+from config.celery import app
 from config.tests.making import make_conversation, make_draft, make_turn
 from conversations import services as conversations
 from conversations.models import Conversation
@@ -15,7 +16,7 @@ from integrations.tests.fake_embeddings import FakeEmbeddings, refused, right
 from search import indexing, outbox, store
 from search.embedding import models_in_use
 from search.models import OutboxEntry, SearchChunk
-from search.tasks import index_changes
+from search.tasks import index_changes, look_once
 from search.tests.index import attach, held, index_all, make_due, rows, run, texts, wanted
 
 pytestmark = pytest.mark.django_db
@@ -373,6 +374,18 @@ def test_the_task_indexes_what_has_changed(conversation: Conversation):
     assert index_changes() == 1
     assert held() == wanted()
     assert index_changes() == 0
+
+
+def test_a_worker_starts_a_task_only_if_something_is_due(conversation: Conversation):
+    with app.connection() as broker:
+        waiting = broker.default_channel.client
+        waiting.delete("celery")
+        assert look_once()
+        assert waiting.llen("celery") == 1
+        index_changes()
+        assert not look_once()
+        assert waiting.llen("celery") == 1
+        waiting.delete("celery")
 
 
 def test_the_task_deletes_what_is_left_of_an_old_model(conversation: Conversation):
