@@ -258,7 +258,7 @@ LOGGING = {
     }
     | {
         "accounts.audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},  # whatever LOG_LEVEL says
-        "celery.app.trace": {"level": "WARNING"},  # that a task was done is no news: while people write, it is every second
+        "celery.app.trace": {"level": "WARNING"},  # tasks that succeed are no news: there may be one a second
         "celery.worker.strategy": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # a refusal is no news, and its path may hold a sign-in link
     },
