@@ -78,6 +78,11 @@ _ENQUEUE = f"""
     ON CONFLICT (conversation_id, source_type) DO UPDATE SET revision = search_outbox.revision + 1, due_at = now()
 """
 _WAITING = f"SELECT count(*) FROM search_outbox WHERE is_reindex AND {_IN_SCOPE}"
+_HURRY = f"""
+    UPDATE search_outbox SET due_at = now(), attempts = 0 WHERE (conversation_id, source_type) IN (
+        SELECT conversation_id, source_type FROM search_outbox WHERE is_reindex AND {_IN_SCOPE} FOR UPDATE SKIP LOCKED
+    )
+"""
 _LEFT = f"""
     SELECT count(*), count(*) FILTER (WHERE attempts > 1 AND claimed_until IS NULL)
     FROM search_outbox WHERE changed_at <= %(since)s AND {_IN_SCOPE}
@@ -154,6 +159,11 @@ def waiting(scope: Scope = EVERYTHING) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_WAITING, scope._asdict())
         return int(cursor.fetchone()[0])
+
+
+def hurry(scope: Scope = EVERYTHING) -> None:
+    """Ends the waits of what was asked for, however often it has failed."""
+    _execute(_HURRY, scope._asdict())
 
 
 def left(since: datetime, scope: Scope = EVERYTHING) -> tuple[int, int]:

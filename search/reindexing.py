@@ -43,8 +43,10 @@ class Preview:
 
 def begin(scope: Scope = EVERYTHING) -> tuple[int, bool]:
     """Puts everything in the scope on the list, unless something is left of an earlier call: how much, and which."""
-    waiting = outbox.waiting(scope)
-    return (waiting, True) if waiting else (outbox.enqueue(scope), False)
+    if waiting := outbox.waiting(scope):
+        outbox.hurry(scope)
+        return waiting, True
+    return outbox.enqueue(scope), False
 
 
 def run(scope: Scope = EVERYTHING) -> Iterator[Progress]:

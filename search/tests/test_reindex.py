@@ -17,7 +17,7 @@ from config.tests.making import make_conversation, make_draft
 from config.tests.stack import Stack, wait_until
 from conftest import make_user
 from drafts.management.commands.seed import make as seed
-from integrations.tests.fake_embeddings import FakeEmbeddings, refused
+from integrations.tests.fake_embeddings import FakeEmbeddings, refused, right
 from search import embedding
 from search.management.progress import ProgressBar
 from search.models import EmbeddingModel, OutboxEntry, SearchChunk
@@ -120,15 +120,17 @@ def test_it_does_not_pass_over_what_has_just_changed(alice: User):
     assert held() == wanted() != []
 
 
-@pytest.mark.django_db
-def test_it_says_when_the_model_does_not_answer(alice: User, vendor: FakeEmbeddings, settings: Any):
+def test_it_says_when_the_model_does_not_answer(committed: None, vendor: FakeEmbeddings, settings: Any):
     settings.EMBEDDING_MODEL = "openai/new"
-    make_conversation(alice)
-    run("UPDATE search_outbox SET is_reindex = true, attempts = 5")
+    make_conversation(make_user("alice@example.org"))
     vendor.replies(refused(401))
     with pytest.raises(CommandError, match="1 sources could not be finished"):
         reindex()
+    assert len(vendor.requests) == 2
     assert len(texts()) == 2
+    vendor.replies(right())
+    run("UPDATE search_outbox SET is_reindex = true, due_at = now() + interval '5 minutes', attempts = 9")
+    assert "The index is right: 1 sources." in reindex()
 
 
 # ── Another model ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -163,21 +165,21 @@ def start(stack: Stack, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def test_it_goes_on_after_a_kill(stack: Stack):
-    seed(make_user("alice@example.org"), range(400))
+    seed(make_user("alice@example.org"), range(200))
     run("DELETE FROM search_outbox")
     process = start(stack)
-    wait_until(lambda: SearchChunk.objects.count() > 200, 30)
+    wait_until(lambda: SearchChunk.objects.count() > 100, 30)
     process.send_signal(signal.SIGKILL)
     process.wait(10)
     left = OutboxEntry.objects.count()
-    assert 0 < left < 800
+    assert 0 < left < 400
     make_due()  # the lease of what it had in hand
     again = start(stack)
     out, _ = again.communicate(timeout=60)
     assert again.returncode == 0
     assert f"Going on with {left:,} sources".encode() in out
     assert held() == wanted()
-    assert len(held()) == 1200
+    assert len(held()) == 600
 
 
 # ── The bar ───────────────────────────────────────────────────────────────────────────────────────────────────────────
