@@ -123,6 +123,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": timedelta(hours=1)},
     "index-changes": {"task": "search.tasks.index_changes", "schedule": timedelta(minutes=1)},  # workers look, too
+    "refresh-common-words": {"task": "search.tasks.refresh_common_words", "schedule": timedelta(hours=1)},
     "expire-approvals": {"task": "chat.tasks.expire_approvals", "schedule": timedelta(minutes=10)},
     "trim-runs": {"task": "conversations.tasks.trim_runs", "schedule": timedelta(days=1)},
 }

@@ -116,3 +116,15 @@ class OutboxEntry(models.Model):
     class Meta:
         managed = False
         db_table = "search_outbox"
+
+
+class CommonWord(models.Model):
+    """The stem of a word that many chunks have: it says little and costs most, so the other words of a query decide."""
+
+    lexeme = models.TextField(primary_key=True)
+
+    class Meta:
+        db_table = "search_common_words"
+
+    def __str__(self) -> str:
+        return self.lexeme

@@ -97,12 +97,21 @@ def find(query: Query, vector: str | None, visible: ConversationQuerySet, source
     Raises `OperationalError`, of SQLSTATE 57014 if it takes longer than 3 s.
     """
     try:
-        scope, parameters = named(visible)
+        sql, parameters = prepare(query, vector, visible, sources, page)
     except EmptyResultSet:  # Django knows without asking that nothing is visible
         return Found([], 0, is_capped=False, lexemes=[], model=None)
+    return _found(select(sql, parameters))
+
+
+def prepare(
+    query: Query, vector: str | None, visible: ConversationQuerySet, sources: Sequence[str], page: Page
+) -> tuple[str, dict[str, Any]]:
+    """The statement that `find` runs, and its parameters. Raises `EmptyResultSet`."""
+    scope, parameters = named(visible)
     inside = query.text.strip()
     sql = statement(
         scope,
+        sources=len(sources or SourceType.values),
         phrases=len(query.phrases),
         has_vector=vector is not None,
         looks_inside_titles=len(inside) >= SHORTEST_INSIDE,
@@ -111,7 +120,13 @@ def find(query: Query, vector: str | None, visible: ConversationQuerySet, source
     parameters |= _of_query(query, inside) | _of_sources(sources)
     parameters |= {f"phrase{number}": phrase for number, phrase in enumerate(query.phrases)}
     parameters |= {"vector": vector, "limit": page.limit, "offset": page.offset}
-    return _found(select(sql, parameters))
+    return sql, parameters
+
+
+def explain(sql: str, parameters: dict[str, Any]) -> list[str]:
+    """The lines of the plan of a statement that `prepare` has made."""
+    rows = select(sql.replace(" WITH visible", " EXPLAIN WITH visible", 1), parameters)
+    return [line for row in rows for line in row.values()]
 
 
 def named(visible: ConversationQuerySet) -> tuple[str, dict[str, Any]]:
@@ -140,9 +155,8 @@ def _of_sources(sources: Sequence[str]) -> dict[str, Any]:
     kinds = list(sources) or SourceType.values
     return {
         "sources": kinds,
-        "partitions": [f"search_chunks_{kind}" for kind in kinds],
         "content_types": list(sources or CONTENT_TYPES),
-    }
+    } | {f"source{number}": kind for number, kind in enumerate(kinds)}
 
 
 def select(sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

@@ -15,14 +15,12 @@ NEAREST_CHUNKS = 400
 """Of the nearest chunks; measured: 20 conversations take 86 of them at the median, 374 at worst (search.md B1)."""
 EXACT_CONVERSATIONS = 500
 """Up to so many in `visible`, all of their vectors are compared: that is cheaper there, and misses nothing."""
-MATCHING_CHUNKS = 2000
-"""Chunks with the words of which the best are looked for; of more than that, any."""
+MATCHING_CHUNKS = 1000
+"""Chunks of each source with the words, among which the best are looked for; where there are more, any so many."""
 MATCHING_TITLES = 2000
 TITLES = 200
 TYPOS = 20
-TYPO_SIMILARITY = 0.5
-COMMON = 0.1
-"""A word that more than this share of the chunks has says little and costs most: the others decide."""
+TYPO_SIMILARITY = 0.4
 MOST_WORDS = 8
 RRF_K = 60
 """Of reciprocal rank fusion: a hit counts `1 / (RRF_K + place)` in each list that has it."""
@@ -40,21 +38,9 @@ _WANTED = f"""
     lexemes AS MATERIALIZED (
         SELECT lexeme FROM unnest(to_tsvector('{TEXT_SEARCH_CONFIG}', %(words)s))
     ),
-    common AS (
-        SELECT e.lexeme, sum(e.frequency * greatest(r.reltuples, 1)) AS chunks
-        FROM pg_stats s JOIN pg_class r ON r.oid = format('%%I.%%I', s.schemaname, s.tablename)::regclass
-        CROSS JOIN unnest(s.most_common_elems::text::text[], s.most_common_elem_freqs) AS e(lexeme, frequency)
-        WHERE s.tablename = ANY(%(partitions)s) AND s.attname = 'tsv' AND s.schemaname = current_schema()
-            AND e.lexeme IN (SELECT lexeme FROM lexemes)
-        GROUP BY e.lexeme
-    ),
     telling AS (
-        SELECT lexeme, chunks <= {COMMON} * size AS is_rare, bool_or(chunks <= {COMMON} * size) OVER () AS has_rare
-        FROM (
-            SELECT lexeme, coalesce(chunks, 0) AS chunks,
-                (SELECT sum(greatest(reltuples, 1)) FROM pg_class WHERE relname = ANY(%(partitions)s)) AS size
-            FROM lexemes LEFT JOIN common USING (lexeme)
-        ) counted
+        SELECT l.lexeme, w.lexeme IS NULL AS is_rare, bool_or(w.lexeme IS NULL) OVER () AS has_rare
+        FROM lexemes l LEFT JOIN search_common_words w ON w.lexeme = l.lexeme
     ),
     numbered AS (
         SELECT '''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''' AS word,
@@ -101,14 +87,15 @@ _TITLES = f"""
     )"""
 _OR_INSIDE = "OR title ILIKE %(inside)s"
 
-_WORDS = f"""
-    matching AS MATERIALIZED (
+_MATCHING = f"""(
         SELECT sc.conversation_id, sc.source_type, sc.id, sc.tsv
         FROM search_chunks sc JOIN visible c ON c.id = sc.conversation_id
         WHERE sc.tsv @@ (SELECT {{must}} FROM wanted) AND sc.embedding_model_id = (SELECT id FROM model)
-            AND sc.source_type = ANY(%(sources)s)
+            AND sc.source_type = %(source{{number}})s
         LIMIT {MATCHING_CHUNKS}
-    ),
+    )"""
+_WORDS = f"""
+    matching AS MATERIALIZED ({{matching}}),
     words AS MATERIALIZED (
         SELECT conversation_id, source_type, id,
             row_number() OVER (ORDER BY rank DESC, conversation_id DESC, source_type) AS place
@@ -195,7 +182,8 @@ _FOUND = f"""
         ORDER BY position LIMIT %(limit)s OFFSET %(offset)s
     )
     SELECT (SELECT name FROM model) AS model, (SELECT array_agg(lexeme) FROM lexemes) AS lexemes,
-        (SELECT count(*) = {NEAREST_CHUNKS} FROM near) OR (SELECT count(*) = {MATCHING_CHUNKS} FROM matching)
+        (SELECT count(*) = {NEAREST_CHUNKS} FROM near)
+            OR EXISTS (SELECT FROM matching GROUP BY source_type HAVING count(*) = {MATCHING_CHUNKS})
             OR (SELECT count(*) = {TITLES} FROM titles) AS is_capped,
         (SELECT count(*) FROM ranked) AS total,
         page.conversation_id, page.content_type, page.level, page.kinds, page.words_place, page.meaning_place,
@@ -225,11 +213,14 @@ def order_by(sort_by: str, *, descending: bool) -> str:
     return _ORDERS[sort_by].format(asc="DESC" if is_reversed else "ASC", desc="ASC" if is_reversed else "DESC")
 
 
-def statement(visible: str, *, phrases: int, has_vector: bool, looks_inside_titles: bool, order: str) -> str:
+def statement(
+    visible: str, *, sources: int, phrases: int, has_vector: bool, looks_inside_titles: bool, order: str
+) -> str:
     """A statement with named parameters; `visible` is a SELECT of conversations, with parameters of its own.
 
-    `phrases` is how many there are (`phrase0`, `phrase1`, …), `order` comes from `order_by`.
+    `sources` and `phrases` are how many there are (`source0`, `phrase0`, `phrase1`, …); `order` is by `order_by`.
     """
+    must = _MUST_HAVE_PHRASES if phrases else "words"
     each = [f"phraseto_tsquery('{TEXT_SEARCH_CONFIG}', %(phrase{number})s)" for number in range(phrases)]
     in_title = f"(numnode(phrases) = 0 OR {_TITLE_WORDS} @@ phrases)"
     parts = (
@@ -242,7 +233,7 @@ def statement(visible: str, *, phrases: int, has_vector: bool, looks_inside_titl
             phrases_in_title=f"(SELECT {in_title} FROM wanted)" if phrases else "true",
         ),
         _WORDS.format(
-            must=_MUST_HAVE_PHRASES if phrases else "words",
+            matching=" UNION ALL ".join(_MATCHING.format(must=must, number=number) for number in range(sources)),
             ranked_by="phrases || coalesce(words, phrases)" if phrases else "words",
         ),
         *((_ASKED, _NEAR_OF_MATCHING if phrases else NEAR) if has_vector else (_NO_NEAR,)),

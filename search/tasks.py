@@ -8,7 +8,7 @@ from celery.signals import worker_ready
 from django.db import Error, connection
 from kombu.exceptions import OperationalError
 
-from search import embedding, indexing, outbox, store
+from search import common_words, embedding, indexing, outbox, store
 
 logger = logging.getLogger(__name__)
 
@@ -52,3 +52,8 @@ def look_once() -> bool:
     if due:
         index_changes.apply_async(expires=2 * LOOK_SECONDS, retry=False)
     return due
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def refresh_common_words() -> int:
+    return common_words.refresh()
