@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --requir
 UP := exec env APP_ENV=local $(BIN)/python manage.py up --die-with-parent $$PPID
 
 .DEFAULT_GOAL := run
-.PHONY: run dev test lint types bench chaos lock
+.PHONY: run dev test lint types bench bench-search chaos lock
 
 run: $(RUN_STAMP)
 	@$(UP)
@@ -31,6 +31,9 @@ types: $(DEV_STAMP)
 
 bench: $(DEV_STAMP)
 	@exec $(BIN)/python -m bench $(ARGS)
+
+bench-search: $(DEV_STAMP)
+	@exec $(BIN)/python -m bench quality $(ARGS)
 
 chaos: $(DEV_STAMP)
 	@exec $(BIN)/python -m bench.chaos $(ARGS)

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from integrations.embeddings import registry as embedders
 from integrations.llm import registry
 
 SHORTEST_SECRET = 50
@@ -25,6 +26,14 @@ def failpoints_are_local(**_: Any) -> list[CheckMessage]:
         return []
     hint = "Unset it, or set APP_ENV=local on a machine that only you reach."
     return [Error("FAILPOINTS kills processes at random; only local mode allows it.", hint, id="config.E003")]
+
+
+@register()
+def meanings_can_be_compared(**_: Any) -> list[CheckMessage]:
+    if embedders.is_configured(settings.EMBEDDING_MODEL):
+        return []
+    hint = "Set OPENAI_API_KEY, or EMBEDDING_MODEL=offline."
+    return [Warning("Search has no embedding model: it finds words and titles only.", hint, id="config.W003")]
 
 
 @register(deploy=True)

@@ -6,6 +6,7 @@
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -69,6 +70,14 @@ VARIABLES: dict[str, Variable] = {
     "LINEAR_ACCESS_KEY": Variable("", "with LINEAR_TEAM_KEY: switches projects in Linear on"),
     "LINEAR_TEAM_KEY": Variable("", "the short key of the team that gets the projects, such as `ENG`"),
     "LINEAR_API_URL": Variable("https://api.linear.app/graphql", "Linear's address"),
+    "EMBEDDING_MODEL": Variable(
+        "",
+        "what search compares meanings with: `offline`, or `openai/<model>` with OpenAI's key; unset means "
+        "`openai/text-embedding-3-small` with the key, `offline` without",
+    ),
+    "SEARCH_CHUNK_CHARS": Variable(
+        "2000", "length of the pieces that search indexes; `imported_chat=2500,project_draft=3500` for some sources"
+    ),
     "IMPORT_FETCH_OVERRIDES": Variable("", "local mode only: `host=url,…` fetches share links of a host elsewhere"),
     "IMPORT_LINKS": Variable(
         "chatgpt,claude,grok,branchprompt,gemini", "sites whose share links are fetched; `none` switches all off"
@@ -221,6 +230,29 @@ def _chance(value: str) -> float:
     if not 0 <= chance <= 1:
         raise ValueError(value)
     return chance
+
+
+def embedding_model() -> str:
+    """`<provider>/<model>`, also where the variable says less or nothing."""
+    value = text("EMBEDDING_MODEL") or ("openai/text-embedding-3-small" if is_set("OPENAI_API_KEY") else "offline")
+    name = "offline/wordllama-256" if value == "offline" else value
+    if not re.fullmatch(r"offline/wordllama-256|openai/\S{1,120}", name):
+        raise ImproperlyConfigured(f"EMBEDDING_MODEL must be `offline` or `openai/<model>`, not {value!r}.")
+    return name
+
+
+def chunk_characters(sources: Iterable[str]) -> dict[str, int]:
+    """Of each source, how many characters a piece of its text may have: one number for all, or `source=number,…`."""
+    given, rest = pairs("SEARCH_CHUNK_CHARS"), VARIABLES["SEARCH_CHUNK_CHARS"].default
+    if len(given) == 1 and not any(given.values()):
+        given, rest = {}, next(iter(given))
+    values = {source: given.pop(source, rest) for source in sources}
+    if given or not all(re.fullmatch(r"[0-9]{3,4}", value) and 200 <= int(value) <= 8000 for value in values.values()):
+        raise ImproperlyConfigured(
+            "SEARCH_CHUNK_CHARS must be a whole number from 200 to 8000, or `source=number,…` for some of "
+            f"{', '.join(values)}, not {text('SEARCH_CHUNK_CHARS')!r}."
+        )
+    return {source: int(value) for source, value in values.items()}
 
 
 def socket_dir(data_dir: Path) -> Path:

@@ -122,6 +122,8 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": timedelta(hours=1)},
+    "index-changes": {"task": "search.tasks.index_changes", "schedule": timedelta(minutes=1)},  # workers look, too
+    "refresh-common-words": {"task": "search.tasks.refresh_common_words", "schedule": timedelta(hours=1)},
     "expire-approvals": {"task": "chat.tasks.expire_approvals", "schedule": timedelta(minutes=10)},
     "sweep-extractions": {"task": "chat.tasks.sweep_extractions", "schedule": timedelta(minutes=1)},
     "sweep-objects": {"task": "chat.tasks.sweep_objects", "schedule": timedelta(minutes=1)},
@@ -245,6 +247,8 @@ OPENAI_API_KEY, OPENAI_BASE_URL = env.text("OPENAI_API_KEY"), env.text("OPENAI_B
 ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL = env.text("ANTHROPIC_API_KEY"), env.text("ANTHROPIC_BASE_URL")
 XAI_API_KEY, XAI_BASE_URL = env.text("XAI_API_KEY"), env.text("XAI_BASE_URL")
 OPENAI_COMPATIBLE_SERVERS = env.servers("OPENAI_COMPATIBLE_SERVERS")
+EMBEDDING_MODEL = env.embedding_model()
+SEARCH_CHUNK_CHARS = env.chunk_characters(("imported_chat", "draft_chat", "project_draft", "attachment"))
 MAX_COMPLETION_TOKENS = env.integer("PROJECT_DRAFT_MAX_COMPLETION_TOKENS", least=1)
 LINEAR_ACCESS_KEY, LINEAR_TEAM_KEY = env.text("LINEAR_ACCESS_KEY"), env.text("LINEAR_TEAM_KEY")
 LINEAR_API_URL = env.text("LINEAR_API_URL")
@@ -286,6 +290,8 @@ LOGGING = {
     }
     | {
         "accounts.audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},  # whatever LOG_LEVEL says
+        "celery.app.trace": {"level": "WARNING"},  # tasks that succeed are no news: there may be one a second
+        "celery.worker.strategy": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},  # a refusal is no news, and its path may hold a sign-in link
     },
 }

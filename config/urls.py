@@ -21,6 +21,7 @@ urlpatterns = [
     path("api/", include("chat.urls")),
     path("api/", include("conversations.urls")),
     path("api/", include("llmconfig.urls")),
+    path("api/", include("search.urls")),
     path("admin/", admin.site.urls),
 ]
 handler400 = "config.api.errors.bad_request"

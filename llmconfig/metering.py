@@ -1,13 +1,15 @@
 """The record of each call of a provider: what it took, what it cost, how it ended."""
 
+import logging
 import time
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from integrations.llm.base import LLMProvider
@@ -16,6 +18,8 @@ from integrations.llm.events import Finished, LLMEvent, ReasoningDelta, TextDelt
 from integrations.llm.messages import ChatRequest, TextPart, ToolCallPart, ToolResultPart
 from integrations.llm.tokens import BYTES_PER_TOKEN, estimate_tokens
 from llmconfig.models import LLMCall, LLMModel
+
+log = logging.getLogger(__name__)
 
 ENDED_FIELDS = [
     "outcome", "error_code", "stop_reason", "input_tokens", "cached_tokens", "output_tokens", "is_estimated",
@@ -59,7 +63,7 @@ class Metered:
         await self._provider.aclose()
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[LLMEvent, None]:
-        meter = _Meter(self._new_call())
+        meter = _Meter(_new_call(self._purpose, self._model.provider, self._model.model_id))
         self._ledger.begun(meter.call)
         try:
             async with aclosing(self._provider.stream(request)) as events:
@@ -72,19 +76,6 @@ class Metered:
         finally:
             meter.close(request, self._model)
             self._ledger.ended(meter.call)
-
-    def _new_call(self) -> LLMCall:
-        purpose = self._purpose
-        return LLMCall(
-            task=purpose.task,
-            provider=self._model.provider,
-            model_id=self._model.model_id,
-            prompt_version=purpose.prompt_version,
-            user_id=purpose.user_id,
-            run_id=purpose.run_id,
-            conversation_id=purpose.conversation_id,
-            created_at=timezone.now(),
-        )
 
 
 class _Meter:
@@ -124,6 +115,48 @@ class _Meter:
 
     def _elapsed(self) -> int:
         return int((time.monotonic() - self._started) * 1000)
+
+
+@contextmanager
+def counted(purpose: Purpose, name: str) -> Iterator[LLMCall]:
+    """Keeps a call of the model `name`, `provider/model`, that is no stream; the block says what it took.
+
+    An `LLMError` out of the block makes it a failed one. A database that is away is only logged.
+    """
+    provider, _, model_id = name.partition("/")
+    call, started = _new_call(purpose, provider, model_id), time.monotonic()
+    try:
+        yield call
+        call.outcome = LLMCall.Outcome.FINISHED
+    except LLMError as error:
+        call.outcome, call.error_code = LLMCall.Outcome.FAILED, error.code
+        raise
+    finally:
+        call.duration_ms = int((time.monotonic() - started) * 1000)
+        _store(call)
+
+
+def _store(call: LLMCall) -> None:
+    try:
+        model = LLMModel.objects.filter(provider=call.provider, model_id=call.model_id).first()
+        call.cost_usd = _cost(call, model) if model else None
+        with transaction.atomic():
+            call.save(force_insert=True)
+    except DatabaseError as error:
+        log.error("A call of %s was not stored: %s", call.provider, type(error).__name__)
+
+
+def _new_call(purpose: Purpose, provider: str, model_id: str) -> LLMCall:
+    return LLMCall(
+        task=purpose.task,
+        provider=provider,
+        model_id=model_id,
+        prompt_version=purpose.prompt_version,
+        user_id=purpose.user_id,
+        run_id=purpose.run_id,
+        conversation_id=purpose.conversation_id,
+        created_at=timezone.now(),
+    )
 
 
 def _cost(call: LLMCall, model: LLMModel) -> Decimal | None:

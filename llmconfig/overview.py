@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from llmconfig.models import DefaultModel, LLMModel, Task
-from llmconfig.services import ANY_STANDARD, STANDARD, find_default, why_unfit
+from llmconfig.services import find_default, standard_of, why_unfit
 
 
 class InUse(NamedTuple):
@@ -23,7 +23,7 @@ class InUse(NamedTuple):
 
     @property
     def is_standard(self) -> bool:
-        return not self.is_chosen and self._is(*STANDARD.get(self.task, ANY_STANDARD))
+        return not self.is_chosen and self._is(*standard_of(self.task))
 
     @property
     def passed_over(self) -> str:

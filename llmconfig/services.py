@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -18,8 +19,7 @@ from llmconfig.prompts import active_prompt, has_prompt
 
 LISTED_FIRST = ("anthropic", "grok", "openai")
 OFFLINE = "offline"  # the embedder that needs no key
-STANDARD = {Task.EMBEDDING: ("openai", "text-embedding-3-small")}
-ANY_STANDARD = ("openai", "gpt-4o")  # design.md section 10, "Defaults without a row"
+STANDARD = ("openai", "gpt-4o")  # design.md section 10, "Defaults without a row"
 OVERHEAD_TOKENS = 256  # contract.md 2.1
 LEAST_INPUT_TOKENS = 512  # for what a task is about, beside the prompt
 LONGEST_CALL = timedelta(minutes=15)  # more than the ten minutes that an answer may take
@@ -88,10 +88,18 @@ def find_default(*, prompt_type: str) -> LLMModel | None:
     """The operators' choice for a task, else its standard one if that has a key, else the first that is able to."""
     row = DefaultModel.objects.filter(prompt_type=prompt_type).first()
     able = _able(Task(prompt_type))
-    for name in ((row.llm_provider, row.llm_model) if row else None, STANDARD.get(Task(prompt_type), ANY_STANDARD)):
+    for name in ((row.llm_provider, row.llm_model) if row else None, standard_of(Task(prompt_type))):
         if chosen := next((model for model in able if (model.provider, model.model_id) == name), None):
             return chosen
     return able[0] if able else None
+
+
+def standard_of(task: Task) -> tuple[str, str]:
+    """Provider and id of the model that a task uses if operators have chosen none and it has a key."""
+    if task != Task.EMBEDDING:
+        return STANDARD
+    provider, _, model_id = settings.EMBEDDING_MODEL.partition("/")
+    return provider, model_id
 
 
 def default_model(*, prompt_type: str) -> LLMModel:

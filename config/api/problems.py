@@ -74,6 +74,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "The file storage is not available",
         "Try again after `Retry-After` seconds. Nothing of an upload was kept.",
     ),
+    "blank_query": ("Nothing to look for", "`q` holds nothing but white space. Type a word, a link or an id."),
     "bad_request": ("Bad request", "The request makes no sense as it stands; `detail` says which part."),
     "conflict": ("Not possible now", "The present state of the thing does not allow this; load it again to see why."),
     "conversation_locked": (
@@ -143,6 +144,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "run_in_progress": (
         "A run is in progress",
         "Something is being written for this conversation. Wait for it, watch it, or cancel it.",
+    ),
+    "search_timeout": (
+        "The search took too long",
+        "Try other words, fewer of them, or narrow it down by a filter.",
     ),
     "server_error": (
         "Server error",

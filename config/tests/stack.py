@@ -20,6 +20,7 @@ from accounts.services import get_or_make_user, open_session
 from config.env import BASE_DIR, VARIABLES
 from config.live import log_key
 from config.redis import client as redis_client
+from config.supervisor import commands
 from config.tests.outside import Outside
 from integrations.importers.links import FETCHABLE_HOSTS
 from integrations.tests.fake_linear import KEY as LINEAR_KEY
@@ -65,6 +66,16 @@ class Stack:
     def start_worker(self) -> None:
         self._start("worker", WORKER)
 
+    def start_workers(self) -> None:
+        """The worker and its clock, as `make run` has them. Whoever starts them ends them: others want no indexing."""
+        table = commands(host="", port=0, data_dir=settings.DATA_DIR, log_level="WARNING")
+        for name in ("worker", "beat"):
+            self._start(name, table[name][1:])
+
+    def stop_workers(self) -> None:
+        for name in {"worker", "beat"} & set(self._processes):
+            self.kill(name)
+
     def kill(self, name: str) -> None:
         process = self._processes.pop(name)
         process.kill()
@@ -109,6 +120,7 @@ class Stack:
                 "LINEAR_ACCESS_KEY": LINEAR_KEY,
                 "LINEAR_TEAM_KEY": LINEAR_TEAM,
                 "LINEAR_API_URL": f"{self.outside.share_url}/graphql",
+                "EMBEDDING_MODEL": "offline",
                 "RUN_LEASE_SECONDS": "3",
                 "RUNNER_DRAIN_SECONDS": "0",
                 "CORS_ORIGINS": "https://spa.example.org",
@@ -243,7 +255,7 @@ def _free_port() -> int:
 
 
 def empty_database() -> None:
-    """Everything that people made, and their files; roles, permissions and the catalogue stay."""
+    """Everything that people made, their files, and what was derived of it; roles and the catalogue stay."""
     shutil.rmtree(settings.DATA_DIR / "files", ignore_errors=True)
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE users RESTART IDENTITY CASCADE")
+        cursor.execute("TRUNCATE users, search_embedding_models RESTART IDENTITY CASCADE")

@@ -20,6 +20,7 @@ from conversations.models import ImportedSummary
 
 CANARY = "Ruritania"
 READ, WRITE, IMPORT = "conversations:read", "conversations:write", "conversations:import"
+SEARCH = "search:read"
 CONVERSATION, DRAFT = "/api/conversations/{conversation_id}", "/api/conversations/{conversation_id}/project-draft"
 
 
@@ -89,6 +90,8 @@ ROWS = {
     "GET /api/llm-prompts/{prompt_type}/default": Row("everybody", READ),
     "GET /api/llm-prompts/{prompt_type}/versions": Row("everybody", READ),
     "POST /api/llm-prompts/{prompt_type}/versions/{version}/activate": Row("operators"),
+    "GET /api/search": Row("everybody", SEARCH, 422),  # of what is found, `search/tests/test_access.py` knows
+    "GET /api/search/similar": Row("everybody", SEARCH, 422),
 }
 ROUTES = api_routes()
 

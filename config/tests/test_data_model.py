@@ -28,7 +28,8 @@ TABLES = {
     ),
     "search_chunks": (
         "id source_type conversation_id chat_message_id? project_draft_id? project_draft_version_id? "
-        "file_attachment_id? message_index? sequence_number? chunk_index text embedding? created_at updated_at"
+        "file_attachment_id? message_index? sequence_number? chunk_index start_offset text tsv? content_hash "
+        "embedding_model_id embedding? created_at updated_at"
     ),
     "llm_prompts": "id prompt_type system_prompt is_active created_by_user_id? created_at",
     "default_llm_parameters": "id prompt_type llm_provider llm_model created_by_user_id? created_at updated_at",
@@ -185,7 +186,7 @@ def test_a_conversation_takes_everything_of_it_with_it() -> None:
     WHERE contype = 'f' AND confrelid = 'conversations'::regclass AND conparentid = 0
     """
     by_database = {table for table, action in rows(query) if action == "c"}
-    assert by_database == {"search_chunks"}  # of the rest Django takes care, by the models
+    assert by_database == {"search_chunks", "search_outbox"}  # of the rest Django takes care, by the models
     tables = {table for table, _ in rows(query)}
     assert tables >= {table for table in TABLES if "conversation_id " in f"{TABLES[table]} "}
 
@@ -207,8 +208,6 @@ def test_a_conversation_takes_everything_of_it_with_it() -> None:
         "UPDATE runs SET kind = 'dance'",
         "UPDATE runs SET fence = -1",
         "UPDATE llm_models SET context_window_tokens = 0",
-        "INSERT INTO search_chunks (source_type, conversation_id, chunk_index, text) "
-        "SELECT 'x', id, 0, '' FROM conversations",
         "INSERT INTO users (email, name, is_superuser, is_active, created_at, updated_at) "
         "VALUES ('ALICE@example.org', 'A', false, true, now(), now())",
         "DELETE FROM users",

@@ -283,3 +283,46 @@ def test_it_takes_the_mode_of_the_running_installation_unless_told(
     env.load()
     assert env.text("APP_ENV") == mode
     assert env.text("PORT") == ("8123" if mode == "local" else "8000")
+
+
+# ── Search ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "name"),
+    [
+        ("", "", "offline/wordllama-256"),
+        ("", "sk-1", "openai/text-embedding-3-small"),
+        ("offline", "sk-1", "offline/wordllama-256"),
+        ("openai/nomic-ai/embed:1.5", "", "openai/nomic-ai/embed:1.5"),
+    ],
+)
+def test_it_knows_the_full_name_of_the_embedding_model(
+    monkeypatch: pytest.MonkeyPatch, model: str, key: str, name: str
+):
+    monkeypatch.setenv("EMBEDDING_MODEL", model)
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    assert env.embedding_model() == name
+
+
+@pytest.mark.parametrize("model", ["openai", "openai/", "acme/model", "offline/other", "openai/a b"])
+def test_it_refuses_an_embedding_model_of_nobody(monkeypatch: pytest.MonkeyPatch, model: str):
+    monkeypatch.setenv("EMBEDDING_MODEL", model)
+    with pytest.raises(ImproperlyConfigured, match="EMBEDDING_MODEL"):
+        env.embedding_model()
+
+
+@pytest.mark.parametrize(
+    ("value", "lengths"),
+    [("", (2000, 2000)), ("2500", (2500, 2500)), ("b=3500", (2000, 3500)), ("a=200,b=8000", (200, 8000))],
+)
+def test_it_reads_the_length_of_chunks(monkeypatch: pytest.MonkeyPatch, value: str, lengths: tuple[int, int]):
+    monkeypatch.setenv("SEARCH_CHUNK_CHARS", value)
+    assert env.chunk_characters(["a", "b"]) == dict(zip("ab", lengths, strict=True))
+
+
+@pytest.mark.parametrize("value", ["199", "8001", "many", "a=many", "c=2000", "a=", "1,2", "-500", "a=2000,500"])
+def test_it_refuses_a_length_that_cannot_be(monkeypatch: pytest.MonkeyPatch, value: str):
+    monkeypatch.setenv("SEARCH_CHUNK_CHARS", value)
+    with pytest.raises(ImproperlyConfigured, match="SEARCH_CHUNK_CHARS"):
+        env.chunk_characters(["a", "b"])

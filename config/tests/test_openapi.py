@@ -25,6 +25,7 @@ OPERATIONS = {
     "project_draft_retrieve", "project_draft_versions", "project_retrieve",
 
     "run_cancel", "run_decision_approve", "run_decision_retry", "run_events", "run_list", "run_retrieve",
+    "search_list", "search_similar",
     "session_destroy", "session_destroy_others", "session_list",
 }  # fmt: skip
 """Generated clients call these names: one may be added here, but none may change."""
