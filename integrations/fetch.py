@@ -1,17 +1,16 @@
 """One polite, anonymous request for a shared chat, to hosts on our list only."""
 
 import asyncio
-import ssl
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import httpx2
 
 from integrations.addresses import is_public, resolve
+from integrations.http import bounded_body, tls
 from integrations.importers.links import FETCHABLE_HOSTS
 from integrations.refusals import ERROR_BODY_BYTES, error_of, refusal
 
@@ -127,7 +126,7 @@ class _Errand:
     async def _ask(self, host: str, target: Target, timeout: float) -> Fetched | str:
         # A client for each request: a cookie that one answer sets must not reach the next.
         async with (
-            httpx2.AsyncClient(verify=_tls(), trust_env=False, timeout=timeout) as client,
+            httpx2.AsyncClient(verify=tls(), trust_env=False, timeout=timeout) as client,
             client.stream(
                 "GET" if self.form is None else "POST",
                 target.url,
@@ -145,12 +144,10 @@ class _Errand:
         return Fetched(response.status_code, headers.get("content-type", ""), body, headers)
 
     async def _body(self, response: httpx2.Response) -> bytes:
-        body = bytearray()
-        async for piece in response.aiter_bytes():
-            body += piece
-            if max(len(body), response.num_bytes_downloaded) > self.max_bytes:
-                raise error_of("too_large")
-        return bytes(body)
+        body = await bounded_body(response, self.max_bytes)
+        if body is None:
+            raise error_of("too_large")
+        return body
 
 
 def _allowed(url: httpx2.URL) -> httpx2.URL:
@@ -166,11 +163,6 @@ def _redirected(url: httpx2.URL, location: str) -> httpx2.URL:
     if to.host != url.host:
         raise error_of("fetch_failed", stage="redirect")
     return _allowed(to)
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return httpx2.create_ssl_context(trust_env=False)
 
 
 def _in_thread(function: Callable[[str], list[str]], argument: str) -> Future[list[str]]:
