@@ -5,7 +5,10 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
+        from chat.summarising import Chat
         from chat.turns import ChatTurnHandler
+        from conversations import summaries
         from conversations.runs import register
 
         register("chat_turn", ChatTurnHandler())
+        summaries.register("chat", Chat())

@@ -17,6 +17,7 @@ from chat.answers import author_of, chosen_model, nothing_said, said_by_deeds, s
 from chat.context import Turn, load_turn, models_of
 from chat.events import ProjectUpdated, ReasoningTold, ToolCallTold, terminal_of
 from chat.progress import Progress
+from chat.summarising import note_growth
 from chat.tools import TOOLS, ToolResult, execute_tool, parse_arguments
 from config.failpoints import failpoint
 from conversations.models import Run
@@ -197,6 +198,8 @@ async def _finish(context: RunContext, author: Author, stop_reason: StopReason) 
 
     def write(run: Run) -> dict[str, Any]:
         store_answer(run, text, author=author)
+        if run.conversation:
+            note_growth(run.conversation)
         updated = DraftVersion.objects.filter(run=run).exists()
         return {"project_updated": updated, "stop_reason": stop_reason}
 

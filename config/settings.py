@@ -126,6 +126,11 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-lost-calls": {"task": "llmconfig.tasks.sweep_lost_calls", "schedule": timedelta(minutes=15)},
     "read-waiting-archives": {"task": "drafts.tasks.read_waiting_archives", "schedule": timedelta(seconds=10)},
     "delete-expired-archives": {"task": "drafts.tasks.delete_expired_archives", "schedule": timedelta(minutes=10)},
+    "advance-summaries": {
+        "task": "conversations.tasks.advance_summaries",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
     "trim-runs": {"task": "conversations.tasks.trim_runs", "schedule": timedelta(days=1)},
 }
 
@@ -234,6 +239,10 @@ ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL = env.text("ANTHROPIC_API_KEY"), env.text(
 XAI_API_KEY, XAI_BASE_URL = env.text("XAI_API_KEY"), env.text("XAI_BASE_URL")
 OPENAI_COMPATIBLE_SERVERS = env.servers("OPENAI_COMPATIBLE_SERVERS")
 MAX_COMPLETION_TOKENS = env.integer("PROJECT_DRAFT_MAX_COMPLETION_TOKENS", least=1)
+MEM0_API_URL, MEM0_USER_ID = env.text("MEM0_API_URL"), env.text("MEM0_USER_ID")
+METACOGNITION_API_URL = env.text("METACOGNITION_API_URL")
+METACOGNITION_AUTH_TOKEN = env.text("METACOGNITION_AUTH_TOKEN")
+SUMMARY_WINDOW_PERCENT = env.integer("SUMMARY_WINDOW_PERCENT", least=1, most=100)
 IMPORT_FETCH_OVERRIDES = env.pairs("IMPORT_FETCH_OVERRIDES")
 IMPORT_LINKS = env.subset("IMPORT_LINKS", "chatgpt", "claude", "grok", "branchprompt", "gemini")
 IMPORT_OBEYS_ROBOTS = env.flag("IMPORT_OBEYS_ROBOTS")

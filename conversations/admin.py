@@ -34,9 +34,15 @@ def fidelity_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         "warnings": ", ".join(report.get("warnings") or []),
         "model": report.get("model"),
         "begun there": report.get("created_at"),
-        "draft written from": f"{cut['kept']:,} of {cut['total']:,} characters" if cut else None,
+        "draft written from": _written_from(cut) if cut else None,
     }
     return [(name, str(value)) for name, value in rows.items() if value not in (None, "")]
+
+
+def _written_from(cut: dict[str, int]) -> str:
+    if "summary" in cut:
+        return f"a summary of {cut['total']:,} characters"
+    return f"{cut['kept']:,} of {cut['total']:,} characters"
 
 
 @admin.register(Conversation)
