@@ -139,7 +139,7 @@ class ImportHandler:
 
 async def _fetched(url: str) -> ImportedChat:
     """Raises `RunFailed` with the outcome as its code; `gone` is `CHAT_NOT_FOUND`."""
-    fetch = functools.partial(fetch_chat, parse_share_url(url), _manners(), child.parse)
+    fetch = functools.partial(fetch_chat, parse_share_url(url), manners(), child.parse)
     try:
         return await asyncio.get_running_loop().run_in_executor(_FETCHES, fetch)
     except ImporterError as error:
@@ -148,7 +148,8 @@ async def _fetched(url: str) -> ImportedChat:
 
 
 @functools.cache
-def _manners() -> Manners:
+def manners() -> Manners:
+    """How this installation fetches; one for each process, since it keeps the pace."""
     return Manners(
         sources=frozenset(settings.IMPORT_LINKS),
         contact="" if settings.IS_LOCAL else settings.OWN_URL,

@@ -14,7 +14,7 @@ OPERATIONS = {
     "chat_list", "chat_regenerate", "chat_stream",
     "conversation_destroy", "conversation_imported_chat_summary", "conversation_list", "conversation_partial_update",
     "conversation_retrieve", "conversation_runs", "conversation_summary", "conversation_usage",
-    "import_file_file", "import_link",
+    "import_file_file", "import_link", "slack_import_create",
     "llm_default_providers", "llm_default_retrieve", "llm_default_update",
     "llm_prompt_activate", "llm_prompt_built_in", "llm_prompt_create", "llm_prompt_destroy", "llm_prompt_retrieve",
     "llm_prompt_versions",
