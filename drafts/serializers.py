@@ -95,7 +95,9 @@ class SlackImportSerializer(serializers.Serializer[Any]):
 
     user_id = StrictIntegerField(help_text="For whom: the key's own user, or one that the key may name.")
     url = StrictCharField(max_length=2000, required=False)
-    messages = SlackMessageSerializer(many=True, required=False, allow_empty=False, max_length=SLACK_MESSAGES)
+    messages = serializers.ListField(
+        child=SlackMessageSerializer(), required=False, min_length=1, max_length=SLACK_MESSAGES
+    )
     title = StrictCharField(max_length=CONVERSATION_TITLE_CHARACTERS, required=False)
     thread_url = StrictCharField(max_length=2000, required=False, help_text="The thread's own address in Slack.")
 

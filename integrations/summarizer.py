@@ -72,7 +72,8 @@ def link_document(external_id: int, document_id: int) -> None:
 
 
 def _service() -> Service:
-    headers = {"Authorization": f"Bearer {settings.METACOGNITION_AUTH_TOKEN}"}
+    token = settings.METACOGNITION_AUTH_TOKEN
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     return Service("summarizer", settings.METACOGNITION_API_URL, headers, read_seconds=READ_SECONDS, seconds=SECONDS)
 
 

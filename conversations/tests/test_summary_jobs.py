@@ -53,7 +53,7 @@ def step(times: int = 1) -> SummaryJob:
         job = summary_jobs.claim()
         assert job is not None
         summary_jobs.advance(job)
-    return SummaryJob.objects.get(pk=job.pk)
+    return SummaryJob.objects.get()
 
 
 def summary() -> str | None:
@@ -146,9 +146,9 @@ def test_it_waits_twice_as_long_after_each_failure(conversation: Conversation, s
 
 
 def test_it_waits_as_long_as_it_is_asked_to(conversation: Conversation, service: FakeSummarizer) -> None:
-    SummaryJob.objects.update(failures=0)
+    service.headers_of_answers = {"Retry-After": "60"}
     service.answers = [(503, {})]
-    assert step().failures == 1
+    assert round((step().next_check_at - timezone.now()).total_seconds()) == 60
 
 
 def test_it_gives_the_service_a_hundred_minutes(conversation: Conversation, service: FakeSummarizer) -> None:
@@ -275,6 +275,7 @@ def test_it_keeps_the_waiting_draft_when_the_chat_is_imported_again(conversation
 def test_it_takes_all_steps_that_are_due_in_one_task(alice: User, service: FakeSummarizer) -> None:
     for number in range(3):
         services.create_from_chat(user=alice, chat=read_text(f"{TEXT} {number}"))
+    make_due()
     assert advance_summaries() == 3
     assert ImportedSummary.objects.count() == 3
 

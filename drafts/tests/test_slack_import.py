@@ -14,6 +14,7 @@ from config.tests.making import make_conversation
 from config.tests.stack import Stack, wait_until
 from conftest import signed_in
 from conversations.models import Conversation, Run
+from drafts.models import DraftVersion
 from drafts.services import PLACEHOLDER_TITLE
 from integrations.tests.fixtures.chatgpt import SHARE_ID, conversation, message, share_page
 
@@ -43,7 +44,7 @@ def test_it_takes_a_thread_in_and_has_its_draft_written(alice: User) -> None:
         {"role": "user", "content": "Can we measure the tide?"},
         {"role": "assistant", "content": "Yes."},
     ]
-    assert stored.project_draft.active_version.title == PLACEHOLDER_TITLE
+    assert DraftVersion.objects.get().title == PLACEHOLDER_TITLE
     run = Run.objects.get()
     assert (run.kind, run.state, run.user, run.conversation) == ("import", "queued", alice, stored)
     assert run.step["stored"]
@@ -76,10 +77,10 @@ def test_it_stores_under_somebody_whom_the_key_may_name(alice: User, bob: User) 
 
 def test_it_refuses_anybody_else_before_anything_is_fetched(alice: User, bob: User, olivia: User) -> None:
     key = key_for(alice, olivia)
-    for user_id in (bob.pk, 0, 2**40):
+    for user_id in (bob.pk, 1_000_000):
         body = {"user_id": user_id, "url": "https://169.254.169.254/"}
         response = Client().post(PATH, json.dumps(body), content_type="application/json", headers={"X-API-Key": key})
-        check_refused(response, 403 if 0 < user_id < 2**31 else response.status_code)
+        check_refused(response, 403)
     User.objects.filter(pk=olivia.pk).update(is_active=False)
     assert check_refused(send(key, olivia), 403)["code"] == "forbidden"
     assert Conversation.objects.count() == 0
@@ -133,7 +134,7 @@ def test_it_is_told_by_the_command_whom_a_key_may_name(alice: User, bob: User, c
     call_command("create_service_key", "slack", *options, "--may-name", bob.email)
     key = ServiceKey.objects.get()
     assert list(key.may_name.all()) == [bob]
-    assert AuditEvent.objects.get(action="key.created").after["may_name"] == [bob.pk]
+    assert (AuditEvent.objects.get(action="key.created").after or {})["may_name"] == [bob.pk]
     with pytest.raises(CommandError, match="nobody@example.org"):
         call_command("create_service_key", "other", *options, "--may-name", "nobody@example.org")
 
@@ -144,7 +145,7 @@ def test_it_fetches_a_link_and_writes_the_draft_afterwards(stack: Stack) -> None
     headers = {"X-API-Key": key_for(owner, scopes=("import:slack", "conversations:read"))}
     page = share_page(conversation(message("user", "How?"), message("assistant", "So."))).encode()
     stack.outside.pages = {f"/share/{SHARE_ID}": (200, page)}
-    answer = alice.post(PATH, {"user_id": owner.pk, "url": f" {LINK}"}, headers=headers, cookies={}).json()
+    answer = alice.post(PATH, {"user_id": owner.pk, "url": f" {LINK}"}, headers=headers).json()
     assert answer["message"] == "Conversation imported successfully"
     draft = f"/api/conversations/{answer['id']}/project-draft"
     wait_until(lambda: alice.get(draft).json()["project_draft"]["active_version"]["title"] == "Made up")

@@ -16,6 +16,7 @@ class Misbehaving:
         self.requests: list[tuple[str, Any]] = []
         self.headers: list[str] = []
         self.answers: list[tuple[int, Any]] = []
+        self.headers_of_answers: dict[str, str] = {}
         self.is_cut = False
         self.delay = 0.0
 
@@ -29,7 +30,7 @@ class Misbehaving:
             return web.Response()
         if self.answers:
             status, answer = self.answers.pop(0)
-            return web.json_response(answer, status=status)
+            return web.json_response(answer, status=status, headers=self.headers_of_answers)
         return self.answer(request.path, body)
 
     def answer(self, path: str, body: Any) -> web.Response:

@@ -42,6 +42,12 @@ def test_it_begins_a_conversation_with_all_messages_and_the_token(service: FakeS
     assert service.headers == ["Bearer secret"]
 
 
+def test_it_shows_no_token_when_there_is_none(service: FakeSummarizer, settings: Any) -> None:
+    settings.METACOGNITION_AUTH_TOKEN = ""
+    manage_conversation(None, 0, CHAT)
+    assert service.headers == [""]
+
+
 def test_it_asks_without_messages(service: FakeSummarizer) -> None:
     service.pace = 0
     assert manage_conversation(None, 0, CHAT) == State(1, "", 0)
