@@ -9,7 +9,7 @@ from django.utils.html import format_html, format_html_join
 
 from accounts.admin import HistoryAdmin, ReadOnlyAdmin, excerpt
 from conversations import services
-from conversations.models import Conversation, DashboardRow, ImportedSummary, Memory, Run
+from conversations.models import Conversation, DashboardRow, ImportedSummary, Memory, Run, SummaryJob
 
 MESSAGES_SHOWN = 20
 MESSAGE_CHARACTERS = 2_000
@@ -132,6 +132,28 @@ class ImportedSummaryAdmin(HistoryAdmin):
     deferred = ["summary", *beneath("conversation", BIG_IN_CONVERSATION)]
     readonly_fields = ["conversation", "external_id", "created_at", "updated_at"]
     excerpts = ["summary"]
+
+
+@admin.register(SummaryJob)
+class SummaryJobAdmin(HistoryAdmin):
+    list_display = ["conversation", "source", "state", "error_code", "failures", "next_check_at", "deadline"]
+    list_filter = ["state", "source"]
+    search_fields = ["conversation__title"]
+    ordering = ["-id"]
+    joined = ["conversation"]
+    deferred = beneath("conversation", BIG_IN_CONVERSATION)
+    readonly_fields = [
+        "conversation",
+        "source",
+        "state",
+        "error_code",
+        "failures",
+        "external_id",
+        "told",
+        "next_check_at",
+        "deadline",
+        "created_at",
+    ]
 
 
 @admin.register(Memory)

@@ -71,11 +71,11 @@ class SlackImportViewSet(ViewSet):
     @extend_schema(summary="Import a share link or a thread for Slack, by a service key", request=SlackImportSerializer,
                    responses=SlackImportedSerializer, tags=["import"])  # fmt: skip
     def create(self, request: Request) -> Response:
-        key = required_key(request)
         body = SlackImportSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         fields = dict(body.validated_data)
-        user, url = nameable_user(key=key, user_id=fields.pop("user_id")), fields.pop("url", None)
+        user = nameable_user(key=required_key(request), user_id=fields.pop("user_id"))
+        url = fields.pop("url", None)
         taken = slack_import.import_link(user=user, url=url) if url else slack_import.import_thread(user=user, **fields)
         message = "Conversation imported successfully" if taken.is_new else "Conversation already exists"
         return Response({"id": taken.conversation_id, "message": message})

@@ -45,7 +45,7 @@ ROWS = {
     "GET /api/conversations": Row("everybody", READ),
     "POST /api/conversations/import": Row("everybody", IMPORT),
     "POST /api/conversations/import-file": Row("everybody", IMPORT),
-    "POST /api/conversations/import-slack": Row("keys", "import:slack", 422),  # for whom is not said
+    "POST /api/conversations/import-slack": Row("keys", "import:slack", 403),  # under somebody whom no key may name
     f"GET {CONVERSATION}": Row("shared", READ),
     f"PATCH {CONVERSATION}": Row("shared", WRITE),
     f"DELETE {CONVERSATION}": Row("owner", WRITE),

@@ -97,7 +97,8 @@ def test_it_searches_nothing_when_there_are_no_keywords(stack: Stack, mem0: Fake
 @pytest.mark.parametrize("trouble", ["cut", "malformed", "refused"])
 def test_it_goes_on_without_memories_and_says_so(stack: Stack, mem0: FakeMem0, trouble: str) -> None:
     mem0.is_cut = trouble == "cut"
-    mem0.answers = {"cut": [], "malformed": [(200, ["lies"])], "refused": [(403, {})]}[trouble]
+    answers: dict[str, list[tuple[int, Any]]] = {"malformed": [(200, ["lies"])], "refused": [(403, {})]}
+    mem0.answers = answers.get(trouble, [])
     events = import_text(stack.client())
     done = events[-1]
     assert (done["type"], done["warnings"]) == ("done", ["memories_unavailable"])
