@@ -59,6 +59,9 @@ class Stack:
         self._start("bulk", BULK)
         self._start("worker", WORKER)
 
+    def is_running(self, name: str) -> bool:
+        return name in self._processes and self._processes[name].poll() is None
+
     def kill(self, name: str) -> None:
         process = self._processes.pop(name)
         process.kill()
