@@ -191,7 +191,7 @@ class ServiceKeyAdmin(HistoryAdmin):
     search_fields = ["service_name", "prefix", "user__email"]
     ordering = ["service_name", "id"]
     joined = ["user"]
-    readonly_fields = ["service_name", "prefix", "scopes", "user", "created_at", "last_used_at"]
+    readonly_fields = ["service_name", "prefix", "scopes", "user", "may_name", "created_at", "last_used_at"]
     actions = ["revoke"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:

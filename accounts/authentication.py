@@ -29,6 +29,14 @@ def current_user(request: Request) -> User:
     return user
 
 
+def required_key(request: Request) -> ServiceKey:
+    """The service key that asks. Raises `Forbidden` for a person."""
+    key = service_key_of(request._request)
+    if key is None:
+        raise Forbidden("This is for services: send a service key.")
+    return key
+
+
 def counted_as(request: Request) -> int:
     """The number under which the streams of whoever asks are counted: a user's id, or a key's below zero."""
     key = service_key_of(request._request)

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import READ_SCOPES, SCOPES, ServiceKey, User
-from config.exceptions import Conflict, Invalid, NotFound
+from config.exceptions import Conflict, Forbidden, Invalid, NotFound
 
 MOST_LIVE = 2
 USE_NOTED_EVERY = timedelta(minutes=1)
@@ -58,9 +58,17 @@ def authenticate(raw: str) -> ServiceKey:
 
 @transaction.atomic
 def create(
-    *, service_name: str, scopes: Collection[str], user: User | None = None, expires_at: datetime | None = None
+    *,
+    service_name: str,
+    scopes: Collection[str],
+    user: User | None = None,
+    expires_at: datetime | None = None,
+    may_name: Collection[User] = (),
 ) -> str:
-    """A new key, which nothing shows again. Raises `Invalid`, or `Conflict` while a name has two live keys."""
+    """A new key, which nothing shows again. Raises `Invalid`, or `Conflict` while a name has two live keys.
+
+    `may_name` are the people under whom it may import for Slack, beside `user`.
+    """
     _check(scopes, user)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"keys of {service_name}"])
@@ -75,8 +83,17 @@ def create(
         user=user,
         expires_at=expires_at,
     )
+    key.may_name.set(may_name)
     audit.record("key.created", resource=str(key), after=_told(key))
     return raw
+
+
+def nameable_user(*, key: ServiceKey, user_id: int) -> User:
+    """The active person under whom a key may import: its own or one of `may_name`. Raises `Forbidden`."""
+    named = User.objects.filter(Q(pk=key.user_id) | Q(pk__in=key.may_name.values("pk")), pk=user_id, is_active=True)
+    if (user := named.first()) is None:
+        raise Forbidden("This key may not import under that person. An operator can make one that may.")
+    return user
 
 
 @transaction.atomic
@@ -130,4 +147,6 @@ def _note_use(key: ServiceKey) -> None:
 
 def _told(key: ServiceKey) -> dict[str, object]:
     """A key for the audit."""
-    return {"scopes": key.scopes, "user": key.user_id, "expires_at": key.expires_at}
+    told = {"scopes": key.scopes, "user": key.user_id, "expires_at": key.expires_at}
+    named = sorted(key.may_name.values_list("pk", flat=True))
+    return told | ({"may_name": named} if named else {})

@@ -135,6 +135,9 @@ class ServiceKey(models.Model):
     api_key_hash = models.CharField(max_length=64)
     scopes = ArrayField(models.CharField(max_length=40), default=list)
     user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="service_keys")
+    may_name = models.ManyToManyField(
+        User, blank=True, related_name="+", help_text="Under whom it may import beside its own user."
+    )
     is_active = models.BooleanField(default=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

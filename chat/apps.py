@@ -6,7 +6,10 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import receivers  # noqa: F401 - they register themselves
+        from chat.summarising import Chat
         from chat.turns import ChatTurnHandler
+        from conversations import summaries
         from conversations.runs import register
 
         register("chat_turn", ChatTurnHandler())
+        summaries.register("chat", Chat())

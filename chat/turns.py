@@ -18,6 +18,7 @@ from chat.attachments import wait_for_files
 from chat.context import Turn, load_turn, models_of
 from chat.events import ReasoningTold, ToolCallTold, terminal_of
 from chat.progress import Progress
+from chat.summarising import note_growth
 from chat.tool import ToolResult
 from chat.tools import TOOLS, execute_tool, parse_arguments
 from config.failpoints import failpoint
@@ -203,6 +204,8 @@ async def _finish(context: RunContext, author: Author, stop_reason: StopReason) 
 
     def write(run: Run) -> dict[str, Any]:
         store_answer(run, text, author=author)
+        if run.conversation:
+            note_growth(run.conversation)
         updated = DraftVersion.objects.filter(run=run).exists()
         return {"project_updated": updated, "stop_reason": stop_reason}
 

@@ -78,6 +78,15 @@ VARIABLES: dict[str, Variable] = {
     "SEARCH_CHUNK_CHARS": Variable(
         "2000", "length of the pieces that search indexes; `imported_chat=2500,project_draft=3500` for some sources"
     ),
+    "MEM0_API_URL": Variable("", "switches memories on: the address of a Mem0 server"),
+    "MEM0_USER_ID": Variable("", "whose memories are searched there"),
+    "METACOGNITION_API_URL": Variable(
+        "", "the address of a summariser; unset means that a model of ours writes the summaries"
+    ),
+    "METACOGNITION_AUTH_TOKEN": Variable("", "what the summariser is shown"),
+    "SUMMARY_WINDOW_PERCENT": Variable(
+        "50", "a chat that fills more of its model's window is summarised for the chat about its draft; 100: none is"
+    ),
     "IMPORT_FETCH_OVERRIDES": Variable("", "local mode only: `host=url,…` fetches share links of a host elsewhere"),
     "IMPORT_LINKS": Variable(
         "chatgpt,claude,grok,branchprompt,gemini", "sites whose share links are fetched; `none` switches all off"

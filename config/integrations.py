@@ -9,7 +9,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from config.redis import recall, remember
-from integrations import health, linear
+from integrations import health, linear, mem0, summarizer
+from integrations.embeddings import registry as embeddings
 from integrations.health import Health
 from integrations.http import Service, ServiceAway
 from integrations.llm.registry import VENDORS
@@ -46,6 +47,10 @@ def all_integrations() -> list[Integration]:
     return [
         *(_provider(name, vendor.key_setting, vendor.address_setting) for name, vendor in VENDORS.items()),
         Integration("linear", linear.is_configured, linear.probe),
+        Integration("mem0", mem0.is_configured),
+        Integration("summarizer", summarizer.is_configured),
+        Integration("embeddings", lambda: embeddings.is_configured(settings.EMBEDDING_MODEL)),
+        Integration("storage", lambda: bool(settings.AWS_S3_BUCKET_NAME)),
         Integration("google", lambda: bool(settings.GOOGLE_CLIENT_ID and settings.GOOGLE_CLIENT_SECRET)),
     ]
 

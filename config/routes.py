@@ -26,6 +26,7 @@ _TABLE = tuple(
     (methods, re.compile(pattern), route)
     for methods, pattern, route in (
         ({"POST"}, r"/api/conversations/import-file/?", _IMPORT),
+        ({"POST"}, r"/api/conversations/import-slack/?", _OUTSIDE),
         ({"POST"}, r"/api/imports/?", _ARCHIVE),
         ({"POST"}, r"/api/conversations/[^/]+/files/?", _UPLOAD),
         ({"GET", "HEAD"}, r"/api/conversations/files/[^/]+/(?:download|thumbnail)/?", _OUTSIDE),

@@ -131,6 +131,11 @@ CELERY_BEAT_SCHEDULE = {
     "read-waiting-archives": {"task": "drafts.tasks.read_waiting_archives", "schedule": timedelta(seconds=10)},
     "delete-expired-archives": {"task": "drafts.tasks.delete_expired_archives", "schedule": timedelta(minutes=10)},
     "settle-projects": {"task": "drafts.tasks.settle_projects", "schedule": timedelta(seconds=15)},
+    "advance-summaries": {
+        "task": "conversations.tasks.advance_summaries",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
     "trim-runs": {"task": "conversations.tasks.trim_runs", "schedule": timedelta(days=1)},
 }
 
@@ -254,6 +259,10 @@ LINEAR_ACCESS_KEY, LINEAR_TEAM_KEY = env.text("LINEAR_ACCESS_KEY"), env.text("LI
 LINEAR_API_URL = env.text("LINEAR_API_URL")
 LINEAR_SECONDS = 10.0  # for one call; a member waits for up to four of them
 LINEAR_DOUBT_SECONDS = 120.0  # so long after the last call, what is not there will not come any more
+MEM0_API_URL, MEM0_USER_ID = env.text("MEM0_API_URL"), env.text("MEM0_USER_ID")
+METACOGNITION_API_URL = env.text("METACOGNITION_API_URL")
+METACOGNITION_AUTH_TOKEN = env.text("METACOGNITION_AUTH_TOKEN")
+SUMMARY_WINDOW_PERCENT = env.integer("SUMMARY_WINDOW_PERCENT", least=1, most=100)
 IMPORT_FETCH_OVERRIDES = env.pairs("IMPORT_FETCH_OVERRIDES")
 IMPORT_LINKS = env.subset("IMPORT_LINKS", "chatgpt", "claude", "grok", "branchprompt", "gemini")
 IMPORT_OBEYS_ROBOTS = env.flag("IMPORT_OBEYS_ROBOTS")

@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 
 from accounts.admin import HistoryAdmin, ReadOnlyAdmin, excerpt
 from conversations import services
-from conversations.models import Conversation, DashboardRow, ImportedSummary, Memory, Run
+from conversations.models import Conversation, DashboardRow, ImportedSummary, Memory, Run, SummaryJob
 
 MESSAGES_SHOWN = 20
 MESSAGE_CHARACTERS = 2_000
@@ -36,9 +36,15 @@ def fidelity_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         "warnings": ", ".join(report.get("warnings") or []),
         "model": report.get("model"),
         "begun there": report.get("created_at"),
-        "draft written from": f"{cut['kept']:,} of {cut['total']:,} characters" if cut else None,
+        "draft written from": _written_from(cut) if cut else None,
     }
     return [(name, str(value)) for name, value in rows.items() if value not in (None, "")]
+
+
+def _written_from(cut: dict[str, int]) -> str:
+    if "summary" in cut:
+        return f"a summary of {cut['total']:,} characters"
+    return f"{cut['kept']:,} of {cut['total']:,} characters"
 
 
 class UnlockForm(forms.Form):
@@ -155,6 +161,28 @@ class ImportedSummaryAdmin(HistoryAdmin):
     deferred = ["summary", *beneath("conversation", BIG_IN_CONVERSATION)]
     readonly_fields = ["conversation", "external_id", "created_at", "updated_at"]
     excerpts = ["summary"]
+
+
+@admin.register(SummaryJob)
+class SummaryJobAdmin(HistoryAdmin):
+    list_display = ["conversation", "source", "state", "error_code", "failures", "next_check_at", "deadline"]
+    list_filter = ["state", "source"]
+    search_fields = ["conversation__title"]
+    ordering = ["-id"]
+    joined = ["conversation"]
+    deferred = beneath("conversation", BIG_IN_CONVERSATION)
+    readonly_fields = [
+        "conversation",
+        "source",
+        "state",
+        "error_code",
+        "failures",
+        "external_id",
+        "told",
+        "next_check_at",
+        "deadline",
+        "created_at",
+    ]
 
 
 @admin.register(Memory)

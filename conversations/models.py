@@ -7,6 +7,7 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import MD5
 from django.utils import timezone
 
@@ -66,11 +67,15 @@ class Conversation(models.Model):
 
 
 class ImportedSummary(models.Model):
-    """A summary of the imported chat; `external_id` is the summariser's, null for one made or written here."""
+    """A summary of the imported chat; `external_id` is the summariser's, null for one made or written here.
+
+    One that a person wrote (`is_manual`) is never replaced by one that is made.
+    """
 
     conversation = models.OneToOneField(Conversation, models.CASCADE, related_name="imported_summary")
     external_id = models.IntegerField(null=True, blank=True)
     summary = models.TextField()
+    is_manual = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -107,7 +112,7 @@ class RunQuerySet(models.QuerySet["Run"]):
 
 
 class Run(models.Model):
-    """Work that outlives the request that asked for it: an import, a generation, a chat turn.
+    """Work that outlives the request that asked for it: an import, a generation, a chat turn, a summary.
 
     `fence` grows with each claim, and every write of a runner names the fence it holds, so that an owner whose lease
     was taken can write nothing more. `partial` is the answer so far, up to and including the event `event_seq`.
@@ -119,6 +124,7 @@ class Run(models.Model):
         IMPORT = "import"
         GENERATE = "generate"
         BULK = "bulk"
+        SUMMARY = "summary"
 
     class State(models.TextChoices):
         QUEUED = "queued"
@@ -170,8 +176,14 @@ class Run(models.Model):
                 condition=Q(state__in=["queued", "running", "waiting", "done", "failed", "cancelled"]),
                 name="runs_state_check",
             ),
+            models.UniqueConstraint(
+                F("conversation"),
+                KeyTextTransform("source", "payload"),
+                condition=Q(kind="summary", state__in=["queued", "running", "waiting"]),
+                name="runs_one_active_summary",
+            ),
             models.CheckConstraint(
-                condition=Q(kind__in=["chat_turn", "import", "generate", "bulk"]), name="runs_kind_check"
+                condition=Q(kind__in=["chat_turn", "import", "generate", "bulk", "summary"]), name="runs_kind_check"
             ),
         ]
         indexes = [
@@ -196,6 +208,67 @@ class Run(models.Model):
     def last_event_id(self) -> str:
         """What a client that has seen everything so far would send as `Last-Event-ID`."""
         return f"{self.id}:{self.event_seq}"
+
+
+class SummaryJob(models.Model):
+    """What the external summariser was told of a conversation, and what is still to be done with it.
+
+    `source` says what is summarised. The first `told` messages were sent, `documents` are the ids of files that were.
+    Who works on the job holds `fence` until `lease_until`. `then` is a run to be queued once there is a summary, or
+    none to be had: `{"kind", "user_id", "payload"}`.
+    """
+
+    class Source(models.TextChoices):
+        IMPORTED = "imported", "imported chat"
+        CHAT = "chat", "chat about the draft"
+
+    class State(models.TextChoices):
+        SENDING = "sending", "messages are to be sent"
+        POLLING = "polling", "the service is at work"
+        DONE = "done"
+        FAILED = "failed"
+        TIMED_OUT = "timed_out", "timed out"
+        SUPERSEDED = "superseded", "a person wrote it"
+
+    OPEN = (State.SENDING, State.POLLING)
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="summary_jobs")
+    source = models.CharField(max_length=20, choices=Source.choices)
+    state = models.CharField(max_length=20, choices=State.choices, default=State.SENDING)
+    external_id = models.IntegerField(null=True)
+    told = models.PositiveIntegerField(default=0)
+    documents = models.JSONField(default=list)
+    then = models.JSONField(null=True)
+    failures = models.PositiveIntegerField(default=0)
+    error_code = models.CharField(max_length=60, blank=True)
+    fence = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    next_check_at = models.DateTimeField(default=timezone.now)
+    deadline = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager["SummaryJob"]] = models.Manager()
+
+    class Meta:
+        db_table = "summary_jobs"
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "source"], name="summary_jobs_source_key"),
+            models.CheckConstraint(condition=Q(source__in=["imported", "chat"]), name="summary_jobs_source_check"),
+            models.CheckConstraint(
+                condition=Q(state__in=["sending", "polling", "done", "failed", "timed_out", "superseded"]),
+                name="summary_jobs_state_check",
+            ),
+        ]
+        indexes = [
+            models.Index(  # what is to be done next
+                fields=["next_check_at"],
+                condition=Q(state__in=["sending", "polling"]) | Q(then__isnull=False),
+                name="summary_jobs_due",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Summary of the {self.get_source_display()} of conversation {self.conversation_id}"
 
 
 class DashboardRow(models.Model):

@@ -15,7 +15,8 @@ from accounts.principals import Principal
 from config.exceptions import Conflict, Forbidden, Invalid, NotFound
 from config.limits import CONVERSATION_TITLE_CHARACTERS
 from config.text import shorten
-from conversations.models import Conversation, ConversationQuerySet, ImportedSummary, Run
+from conversations import summaries
+from conversations.models import Conversation, ConversationQuerySet, ImportedSummary, Run, SummaryJob
 from conversations.runs import lifecycle
 from integrations.importers.base import ImportedChat
 
@@ -104,7 +105,9 @@ def summary_of(*, user: Principal, conversation_id: int) -> str:
 @transaction.atomic
 def write_summary(*, user: User, conversation_id: int, summary: str) -> None:
     conversation = lock_for_write(user=user, conversation_id=conversation_id)
-    ImportedSummary.objects.update_or_create(conversation=conversation, defaults={"summary": summary})
+    values = {"summary": summary, "is_manual": True}
+    ImportedSummary.objects.update_or_create(conversation=conversation, defaults=values)
+    summaries.supersede(conversation=conversation)
 
 
 def url_of(chat: ImportedChat) -> str:
@@ -134,31 +137,39 @@ def lock_url(url: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [url])
 
 
-def create_from_chat(*, user: User, chat: ImportedChat) -> Conversation:
-    return Conversation.objects.create(
+@transaction.atomic
+def create_from_chat(*, user: User, chat: ImportedChat, then: dict[str, Any] | None = None) -> Conversation:
+    """Stores a chat; the summariser is told of it if there is one, and `then` the run is queued that waits for it."""
+    conversation = Conversation.objects.create(
         url=url_of(chat),
         title=_title_of(chat),
         imported_by_user=user,
         source=chat.source,
         source_id=chat.source_id,
-        imported_chat=_messages_of(chat),
+        imported_chat=messages_of(chat),
         import_report=chat.report(),
     )
+    summaries.request_external(conversation=conversation, source=SummaryJob.Source.IMPORTED, then=then)
+    return conversation
 
 
+@transaction.atomic
 def replace_chat(*, conversation: Conversation, chat: ImportedChat) -> None:
-    """Takes the messages of a newer import; the title stays, and a summary of the old messages goes."""
+    """Takes the messages of a newer import; the title stays, and a summary made of the old messages goes."""
     now = timezone.now()
-    conversation.imported_chat = _messages_of(chat)
+    conversation.imported_chat = messages_of(chat)
     conversation.import_report = chat.report()
     conversation.import_date = conversation.updated_at = now
     conversation.save(update_fields=["imported_chat", "import_report", "import_date", "updated_at"])
+    if ImportedSummary.objects.filter(conversation=conversation, is_manual=True).exists():
+        return
     ImportedSummary.objects.filter(conversation=conversation).delete()
+    summaries.request_external(conversation=conversation, source=SummaryJob.Source.IMPORTED)
 
 
 def update_chat(*, conversation: Conversation, chat: ImportedChat) -> bool:
     """Like `replace_chat`, unless the messages are the same; then nothing changes, and it returns False."""
-    if conversation.imported_chat == _messages_of(chat):
+    if conversation.imported_chat == messages_of(chat):
         return False
     replace_chat(conversation=conversation, chat=chat)
     return True
@@ -192,7 +203,7 @@ def _title_of(chat: ImportedChat) -> str:
     return shorten(chat.title.strip() or UNTITLED, CONVERSATION_TITLE_CHARACTERS)
 
 
-def _messages_of(chat: ImportedChat) -> list[dict[str, str]]:
+def messages_of(chat: ImportedChat) -> list[dict[str, str]]:
     return [{"role": message.role, "content": message.text} for message in chat.messages]
 
 

@@ -22,8 +22,10 @@ class StateTold(Event):
 
 @dataclass(frozen=True, slots=True)
 class Progress(Event):
-    """How far a phase is. Phase `shortened`: `current` of `total` characters of the chat fit the model's window.
-    Phases `importing` and `generating`: `current` of `total` chosen conversations of an archive are done.
+    """How far a phase is.
+
+    `summarizing`: `current` of `total` calls of a model are answered. `shortened`: so many characters of the chat fit
+    the model's window. `importing` and `generating`: so many chosen conversations of an archive are done.
     """
 
     type: ClassVar[str] = "progress"
@@ -70,9 +72,12 @@ class BulkDone(Event):
 
 @dataclass(frozen=True, slots=True)
 class ImportDone(Event):
+    """`warnings` are those of the conversation's `import_report`, such as `memories_unavailable`."""
+
     type: ClassVar[str] = "done"
     conversation: dict[str, Any]
     project_draft: dict[str, Any] | None
+    warnings: list[str]
 
     def encoded(self) -> bytes:
         return orjson.dumps(self.data(), default=str)
@@ -87,5 +92,7 @@ def terminal_of(run: Run) -> Event:
     conversation = Conversation.objects.select_related("imported_by_user").get(runs=run)
     draft = ProjectDraft.objects.select_related("active_version").filter(conversation=conversation).first()
     return ImportDone(
-        dict(ConversationSerializer(conversation).data), dict(ProjectDraftSerializer(draft).data) if draft else None
+        dict(ConversationSerializer(conversation).data),
+        dict(ProjectDraftSerializer(draft).data) if draft else None,
+        conversation.import_report.get("warnings", []),
     )

@@ -76,11 +76,18 @@ def store_interruption(run: Run, reason: str) -> dict[str, Any]:
     return {}
 
 
+def _has_text(run: Run) -> bool:
+    return services.has_text(conversation_id=run.conversation_id or 0)
+
+
 class GenerateHandler:
     """Writes the draft of a conversation that is here already."""
 
     async def execute(self, context: RunContext) -> None:
-        await write_draft(context)
+        if context.run.payload.get("fills_placeholder") and await context.db(_has_text, context.run):
+            await context.finish(lambda _: {})  # somebody has written it while it waited
+        else:
+            await write_draft(context)
 
     def interrupted(self, run: Run, text: str, reason: str) -> dict[str, Any]:
         return store_interruption(run, reason)

@@ -1,8 +1,9 @@
 """Import, then draft: from a link or a parsed chat to a conversation with its first draft.
 
-    queued ─ conflict? ─ fetch ─ too long? ─ store (conversation, draft, checkpoint: one transaction) ─ generate ─ done
+    queued ─ conflict? ─ fetch ─ too long? ─ store (conversation, draft, checkpoint: one transaction)
+                                                └ memories ─ summary ─ generate ─ done
 
-Up to "store" nothing is kept; from there on a restart goes straight to "generate".
+Up to "store" nothing is kept; from there on a restart goes on behind the last checkpoint (`drafts.import_steps`).
 """
 
 import asyncio
@@ -18,7 +19,8 @@ from django.db import transaction
 from accounts.models import User
 from config.failpoints import failpoint
 from conversations import services as conversations
-from conversations.models import Run
+from conversations import summaries
+from conversations.models import Conversation, Run
 from conversations.runs import lifecycle
 from conversations.runs.context import RunContext
 from conversations.runs.events import Event
@@ -26,7 +28,7 @@ from conversations.runs.handlers import RunFailed
 from drafts import services
 from drafts.events import ConflictTold, ModelLimit, StateTold, terminal_of
 from drafts.generation import store_interruption, write_draft
-from drafts.material import is_too_long
+from drafts.import_steps import exceeds_window, model_of, prepare, summarise_if_it_pays, waiting_draft
 from integrations.importers import child
 from integrations.importers.base import ImportedChat, ImportedMessage, ImporterError
 from integrations.importers.by_link import Manners, fetch_chat
@@ -108,7 +110,10 @@ class ImportHandler:
                 result = refusal.result
                 await context.finish(lambda _: result, error_code=refusal.code)
                 return
-        await write_draft(context)
+        if await prepare(context):
+            await write_draft(context)
+        else:
+            await context.finish(lambda _: {})  # the draft stays a placeholder until there is a summary
 
     async def _bring_in(self, context: RunContext) -> str:
         payload = context.run.payload
@@ -134,7 +139,7 @@ class ImportHandler:
 
 async def _fetched(url: str) -> ImportedChat:
     """Raises `RunFailed` with the outcome as its code; `gone` is `CHAT_NOT_FOUND`."""
-    fetch = functools.partial(fetch_chat, parse_share_url(url), _manners(), child.parse)
+    fetch = functools.partial(fetch_chat, parse_share_url(url), manners(), child.parse)
     try:
         return await asyncio.get_running_loop().run_in_executor(_FETCHES, fetch)
     except ImporterError as error:
@@ -143,7 +148,8 @@ async def _fetched(url: str) -> ImportedChat:
 
 
 @functools.cache
-def _manners() -> Manners:
+def manners() -> Manners:
+    """How this installation fetches; one for each process, since it keeps the pace."""
     return Manners(
         sources=frozenset(settings.IMPORT_LINKS),
         contact="" if settings.IS_LOCAL else settings.OWN_URL,
@@ -173,13 +179,12 @@ def refuse_duplicate(run: Run, url: str) -> None:
 
 
 def refuse_too_long(run: Run, chat: ImportedChat) -> None:
-    """Raises `Refused` for a chat that exceeds the model's window, unless the member has accepted that."""
-    model = choose_model(provider=run.payload["llm_provider"], model_id=run.payload["llm_model"])
-    messages = [{"role": message.role, "content": message.text} for message in chat.messages]
-    if not run.payload["accept_summarization"] and is_too_long(model, messages):
+    """Raises `Refused` for a chat that exceeds the model's window, unless the member has accepted a summary."""
+    model = model_of(run)
+    if not run.payload["accept_summarization"] and exceeds_window(model, conversations.messages_of(chat)):
         result = {
             "message": f"This chat is longer than {model.label} can read at once.",
-            "suggestion": "Choose a model with a larger window, or go on with a shortened chat.",
+            "suggestion": "Choose a model with a larger window, or go on with a summary of the chat.",
         }
         raise Refused(ModelLimit.type, result)
 
@@ -191,12 +196,23 @@ def store(run: Run, chat: ImportedChat) -> Run:
     url = conversations.url_of(chat)
     conversations.lock_url(url)  # of two imports of one link, the second sees the first
     refuse_duplicate(row, url)
-    conversation = conversations.create_from_chat(user=row.user, chat=chat)
-    services.get_or_make_draft(conversation=conversation, user=row.user)
-    row.conversation, row.step, row.tries = conversation, {"stored": True}, 0
-    row.payload = row.payload | {"chat": None}
+    row.conversation, row.step = take_in(row, chat)
+    row.tries, row.payload = 0, row.payload | {"chat": None}
     row.save(update_fields=["conversation", "step", "tries", "payload"])
     return row
+
+
+def take_in(run: Run, chat: ImportedChat) -> tuple[Conversation, dict[str, Any]]:
+    """Stores a chat with a placeholder draft: the conversation, and the first checkpoint. In a transaction."""
+    model, messages = model_of(run), conversations.messages_of(chat)
+    is_long = exceeds_window(model, messages)
+    then = waiting_draft(run, is_too_long=is_long)
+    conversation = conversations.create_from_chat(user=run.user, chat=chat, then=then)
+    services.get_or_make_draft(conversation=conversation, user=run.user)
+    if not is_long:
+        summarise_if_it_pays(conversation, model, messages)
+    step = {"stored": True, "too_long": is_long, "waits": then is not None, "basis": summaries.basis_of(conversation)}
+    return conversation, step
 
 
 def update_existing(run: Run, chat: ImportedChat) -> dict[str, Any]:
@@ -205,6 +221,7 @@ def update_existing(run: Run, chat: ImportedChat) -> dict[str, Any]:
     conversation = conversations.lock_for_write(user=run.user, conversation_id=target)
     refuse_duplicate(run, conversations.url_of(chat))
     conversations.replace_chat(conversation=conversation, chat=chat)
+    summarise_if_it_pays(conversation, model_of(run), conversations.messages_of(chat))
     services.get_or_make_draft(conversation=conversation, user=run.user)
     run.conversation, run.payload = conversation, run.payload | {"chat": None}
     run.save(update_fields=["payload"])

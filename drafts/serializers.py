@@ -6,8 +6,16 @@ from rest_framework import serializers
 
 from config.api.fields import StrictBooleanField, StrictCharField, StrictIntegerField
 from config.api.ids import MOST
-from config.limits import DESCRIPTION_CHARACTERS, DRAFT_TITLE_CHARACTERS, IMPORT_BYTES
+from config.limits import (
+    CONVERSATION_TITLE_CHARACTERS,
+    DESCRIPTION_CHARACTERS,
+    DRAFT_TITLE_CHARACTERS,
+    IMPORT_BYTES,
+    MESSAGE_CHARACTERS,
+    SLACK_MESSAGES,
+)
 from drafts.models import DraftVersion, Project, ProjectDraft
+from integrations.importers.slack import THREAD_LINK
 
 
 class DraftVersionSerializer(serializers.ModelSerializer[DraftVersion]):
@@ -80,6 +88,43 @@ class ImportSerializer(serializers.Serializer[Any]):
         if attrs.get("duplicate_resolution") == "update_existing" and "target_conversation_id" not in attrs:
             raise serializers.ValidationError({"target_conversation_id": "Say which conversation to update."})
         return attrs
+
+
+class SlackMessageSerializer(serializers.Serializer[Any]):
+    """A message as Slack's API lists it; members that are not named here are ignored."""
+
+    user = StrictCharField(max_length=200, required=False, help_text="Slack's id of who wrote it.")
+    author = StrictCharField(max_length=200, required=False, help_text="Their name, if that is known.")
+    text = StrictCharField(max_length=MESSAGE_CHARACTERS, allow_blank=True)
+    ts = StrictCharField(max_length=40, required=False)
+    bot_id = StrictCharField(max_length=40, required=False, help_text="Set for what an app wrote.")
+
+
+class SlackImportSerializer(serializers.Serializer[Any]):
+    """A share link as `url`, or else the `messages` of a thread."""
+
+    user_id = StrictIntegerField(help_text="For whom: the key's own user, or one that the key may name.")
+    url = StrictCharField(max_length=2000, required=False)
+    messages = serializers.ListField(
+        child=SlackMessageSerializer(), required=False, min_length=1, max_length=SLACK_MESSAGES
+    )
+    title = StrictCharField(max_length=CONVERSATION_TITLE_CHARACTERS, required=False)
+    thread_url = StrictCharField(max_length=2000, required=False, help_text="The thread's own address in Slack.")
+
+    def validate_thread_url(self, value: str) -> str:
+        if not THREAD_LINK.fullmatch(value):
+            raise serializers.ValidationError("Give the link that Slack copies for a message, or leave it out.")
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("url" in attrs) == ("messages" in attrs):
+            raise serializers.ValidationError("Send either a `url` or `messages`.")
+        return attrs
+
+
+class SlackImportedSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    message = serializers.CharField()
 
 
 class ImportFileSerializer(ModelChoiceSerializer):

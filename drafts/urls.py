@@ -1,12 +1,13 @@
 from django.urls import path
 
 from drafts.archive_views import ArchiveViewSet
-from drafts.views import ImportFileViewSet, ImportViewSet, ProjectDraftViewSet, ProjectViewSet
+from drafts.views import ImportFileViewSet, ImportViewSet, ProjectDraftViewSet, ProjectViewSet, SlackImportViewSet
 
 draft = "conversations/<str:conversation_id>/project-draft"
 urlpatterns = [
     path("conversations/import", ImportViewSet.as_view({"post": "link"})),
     path("conversations/import-file", ImportFileViewSet.as_view({"post": "file"})),
+    path("conversations/import-slack", SlackImportViewSet.as_view({"post": "create"})),
     path("imports", ArchiveViewSet.as_view({"get": "list", "post": "create"})),
     path("imports/<str:import_id>", ArchiveViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("imports/<str:import_id>/start", ArchiveViewSet.as_view({"post": "start"})),

@@ -10,13 +10,14 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import current_user, principal
+from accounts.authentication import current_user, principal, required_key
 from accounts.idempotency import answer_once, once, replay_headers
+from accounts.keys import nameable_user
 from config.api.ids import parse_id
 from config.api.parsers import StrictJSONParser
 from config.api.views import ViewSet
 from conversations.runs.starting import stream_of
-from drafts import import_flow, project_creation, projects, services
+from drafts import import_flow, project_creation, projects, services, slack_import
 from drafts.serializers import (
     DraftAnswerSerializer,
     EditSerializer,
@@ -25,6 +26,8 @@ from drafts.serializers import (
     ModelChoiceSerializer,
     ProjectAnswerSerializer,
     ProjectDraftSerializer,
+    SlackImportedSerializer,
+    SlackImportSerializer,
     VersionListSerializer,
 )
 from integrations.importers import child, detect
@@ -61,6 +64,22 @@ class ImportFileViewSet(ViewSet):
         file, text = fields.pop("file", None), fields.pop("text", None)
         chat = detect.read_text(text) if file is None else child.parse(file.read(), file.name or "")
         return stream_of(request, partial(import_flow.start_import, user=current_user(request), chat=chat, **fields))
+
+
+class SlackImportViewSet(ViewSet):
+    scopes: ClassVar[Mapping[str, str]] = {"create": "import:slack"}
+
+    @extend_schema(summary="Import a share link or a thread for Slack, by a service key", request=SlackImportSerializer,
+                   responses=SlackImportedSerializer, tags=["import"])  # fmt: skip
+    def create(self, request: Request) -> Response:
+        body = SlackImportSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        fields = dict(body.validated_data)
+        user = nameable_user(key=required_key(request), user_id=fields.pop("user_id"))
+        url = fields.pop("url", None)
+        taken = slack_import.import_link(user=user, url=url) if url else slack_import.import_thread(user=user, **fields)
+        message = "Conversation imported successfully" if taken.is_new else "Conversation already exists"
+        return Response({"id": taken.conversation_id, "message": message})
 
 
 class ProjectDraftViewSet(ViewSet):

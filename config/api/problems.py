@@ -106,6 +106,14 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "The archive is not ready",
         "A worker still lists what it holds, or could not: `state` and `error` of the import say which.",
     ),
+    "CHAT_NOT_FOUND": (
+        "The chat is gone",
+        "The site says that there is no chat behind this link any more. Ask its owner for another link.",
+    ),
+    "parse_failed": (
+        "No chat could be read",
+        "`detail` says what to do instead, and `reason` is the code that an import of the page would end with.",
+    ),
     "malformed": (
         "Malformed request",
         "The request could not be read: JSON that is no JSON or nested too deeply, a broken form, a broken header.",

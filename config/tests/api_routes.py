@@ -27,6 +27,7 @@ BODY: dict[str, Any] = {
     "prompt_type": "project_draft_chat",
     "system_prompt": "You help.",
     "entries": [0],
+    "user_id": 1_000_000,
 }
 """A value for each required member of any route's JSON body, and for those that only some bodies need."""
 

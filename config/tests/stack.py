@@ -76,6 +76,9 @@ class Stack:
         for name in {"worker", "beat"} & set(self._processes):
             self.kill(name)
 
+    def is_running(self, name: str) -> bool:
+        return name in self._processes and self._processes[name].poll() is None
+
     def kill(self, name: str) -> None:
         process = self._processes.pop(name)
         process.kill()

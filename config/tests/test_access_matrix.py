@@ -46,6 +46,7 @@ ROWS = {
     "GET /api/conversations": Row("everybody", READ),
     "POST /api/conversations/import": Row("everybody", IMPORT),
     "POST /api/conversations/import-file": Row("everybody", IMPORT),
+    "POST /api/conversations/import-slack": Row("keys", "import:slack", 403),  # under somebody whom no key may name
     f"GET {CONVERSATION}": Row("shared", READ),
     f"PATCH {CONVERSATION}": Row("shared", WRITE),
     f"DELETE {CONVERSATION}": Row("owner", WRITE),
@@ -172,6 +173,8 @@ def expected(row: Row, caller: Caller, visibility: str) -> int:
     if caller.person is None or (caller.scopes is not None and not row.scope):
         return 401
     if caller.scopes is not None and row.scope not in caller.scopes:
+        return 403
+    if row.whose == "keys" and is_signed_in:
         return 403
     is_operator = is_signed_in and caller.person == "olivia"
     if row.whose == "operators" and not is_operator:

@@ -18,8 +18,8 @@ from config.tests.source import Module, modules, product
 READERS = {name for name, value in vars(env).items() if inspect.isfunction(value)} | {"db"}
 POSTGRES = {name for name in VARIABLES if name.startswith("POSTGRES_")}  # read together, by `env.database`
 NOT_OURS = {("manage.py", "RUN_MAIN")}  # Django's own
-ROW = re.compile(r"\| `([A-Z0-9_]+)` \| (?:`([^`|]+)`)? ?\| (.+) \|")
-EXAMPLE = re.compile(r"^# (.+)\n#([A-Z0-9_]+)=(.*)$", re.MULTILINE)
+ROW = re.compile(r"\| `([A-Z][A-Z0-9_]*)` \| (?:`([^`|]+)`)? ?\| (.+) \|")
+EXAMPLE = re.compile(r"^# (.+)\n#([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)

@@ -44,7 +44,7 @@ def test_it_names_each_and_asks_none_that_is_off(olivias: Client) -> None:
     rows = told(olivias)
     off = {"configured": False, "reachable": None, "last_success_at": None, "last_error": None}
     assert rows == {row.name: {"name": row.name, **off} for row in all_integrations()}
-    assert {"openai", "linear", "google"} <= rows.keys()
+    assert {"openai", "linear", "mem0", "summarizer", "embeddings", "storage", "google"} <= rows.keys()
 
 
 def test_it_is_for_operators(alices: Client) -> None:

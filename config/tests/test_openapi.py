@@ -16,7 +16,7 @@ OPERATIONS = {
     "conversation_retrieve", "conversation_runs", "conversation_summary", "conversation_usage",
     "conversation_files_list", "conversation_files_upload",
     "file_destroy", "file_download", "file_extract", "file_thumbnail",
-    "import_file_file", "import_link",
+    "import_file_file", "import_link", "slack_import_create",
     "integration_list",
     "llm_default_providers", "llm_default_retrieve", "llm_default_update",
     "llm_prompt_activate", "llm_prompt_built_in", "llm_prompt_create", "llm_prompt_destroy", "llm_prompt_retrieve",

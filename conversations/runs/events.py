@@ -81,6 +81,15 @@ class UsageTold(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SummaryDone(Event):
+    """There is a summary now of what `source` says: `imported` or `chat`."""
+
+    type: ClassVar[str] = "done"
+    conversation_id: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failed(Event):
     type: ClassVar[str] = "error"
     message: str

@@ -28,6 +28,7 @@ EXCLUSIVE = {
     "import": ("import", "generate"),
     "generate": ("import", "generate"),
     "bulk": (),
+    "summary": (),
 }
 
 CLAIM = """
@@ -84,7 +85,19 @@ def start_run(*, kind: str, user: User, payload: dict[str, Any], conversation: C
     if conversation is not None:
         refuse_second_run(kind=kind, conversation=conversation)
     refuse_too_many(kind=kind, user=user)
-    run = Run.objects.create(kind=kind, user=user, payload=payload, conversation=conversation)
+    return queue_run(kind=kind, user_id=user.pk, payload=payload, conversation=conversation)
+
+
+def queue_run(
+    *,
+    kind: str,
+    user_id: int,
+    payload: dict[str, Any],
+    conversation: Conversation | None = None,
+    step: dict[str, Any] | None = None,
+) -> Run:
+    """Queues what follows from something that was asked for before, and so counts against nobody's limits."""
+    run = Run.objects.create(kind=kind, user_id=user_id, payload=payload, conversation=conversation, step=step or {})
     transaction.on_commit(partial(ring, "queued"))
     return run
 

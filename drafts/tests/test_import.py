@@ -140,14 +140,39 @@ def test_it_asks_before_it_drafts_from_a_chat_that_is_too_long_for_the_model(sta
     assert events[-1]["message"]
     assert events[-1]["suggestion"]
     assert count(alice) == 0
-    accepted = import_text(alice, text, **small, accept_summarization=True)
-    progress = next(event for event in accepted if event["type"] == "progress")
-    assert (progress["phase"], progress["total"]) == (
-        "shortened",
-        len(text) - 1,
-    )  # the space at the end of the message went
-    assert progress["current"] < len(text)
-    cut = accepted[-1]["conversation"]["import_report"]["generated_from"]
+    assert stack.outside.requests == []  # nothing was spent yet
+
+
+def test_it_drafts_from_a_summary_of_a_chat_that_is_too_long_for_the_model(stack: Stack) -> None:
+    alice = stack.client()
+    text = "User: " + "a long story " * 1000 + "\n\nAssistant: Indeed."
+    small = {"llm_provider": "openai", "llm_model": "gpt-3.5-turbo"}
+    events = import_text(alice, text, **small, accept_summarization=True)
+    states = [event["state"] for event in events if event["type"] == "state"]
+    assert states == ["importing", "summarizing", "generating"]
+    assert [event for event in events if event["type"] == "progress"][-1] | {"event_id": ""} == {
+        "type": "progress", "phase": "summarizing", "current": 1, "total": 1, "event_id": "",
+    }  # fmt: skip
+    done = events[-1]["conversation"]
+    summary = "".join(words(5)).strip()
+    assert alice.get(f"/api/conversations/{done['id']}/imported_chat_summary").json() == {"summary": summary}
+    assert done["import_report"]["generated_from"] == {"summary": len(summary), "total": len(text) - 1}
+    sent = stack.outside.requests[-1]["messages"][-1]["content"]
+    assert f"<summary>\n{summary}\n</summary>" in sent
+    assert "a long story" not in sent
+
+
+def test_it_drafts_from_the_ends_of_a_chat_that_is_too_long_and_has_no_summary(stack: Stack) -> None:
+    alice = stack.client()
+    text = "User: " + "a long story " * 1000 + "\n\nAssistant: Indeed."
+    conversation = alice.imported(text)
+    small = {"llm_provider": "openai", "llm_model": "gpt-3.5-turbo"}
+    events = alice.events(f"/api/conversations/{conversation}/project-draft/generate", small)
+    progress = next(event for event in events if event["type"] == "progress")
+    whole = len(text) - 1  # the space at the end of the message went
+    assert (progress["phase"], progress["total"]) == ("shortened", whole)
+    assert progress["current"] < whole
+    cut = events[-1]["conversation"]["import_report"]["generated_from"]
     assert cut == {"kept": progress["current"], "total": progress["total"]}
     sent = stack.outside.requests[-1]["messages"][-1]["content"]
     assert "characters from the middle are left out" in sent

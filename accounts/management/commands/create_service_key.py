@@ -24,16 +24,36 @@ class Command(BaseCommand):
         parser.add_argument("--scope", action="append", required=True, dest="scopes", help="may be given several times")
         parser.add_argument("--expires", type=int, metavar="DAYS", help="after how many days; never unless told")
         parser.add_argument("--user", metavar="EMAIL", help="whose it is; what it writes is stored under that person")
+        parser.add_argument(
+            "--may-name",
+            action="append",
+            default=[],
+            metavar="EMAIL",
+            help="under whom it may import for Slack too; may be given several times",
+        )
 
     def handle(
-        self, *args: Any, name: str, scopes: list[str], expires: int | None, user: str | None, **options: Any
+        self,
+        *args: Any,
+        name: str,
+        scopes: list[str],
+        expires: int | None,
+        user: str | None,
+        may_name: list[str],
+        **options: Any,
     ) -> None:
         if expires is not None and not 0 < expires <= 36_500:
             raise CommandError("--expires is a number of days, from 1 to 36500.")
         expires_at = timezone.now() + timedelta(days=expires) if expires else None
         owner = _user(user) if user else None
         try:
-            key = keys.create(service_name=name, scopes=set(scopes), user=owner, expires_at=expires_at)
+            key = keys.create(
+                service_name=name,
+                scopes=set(scopes),
+                user=owner,
+                expires_at=expires_at,
+                may_name=[_user(email) for email in may_name],
+            )
         except DraftloomError as error:
             raise CommandError(error.detail) from error
         self.stderr.write("Keep it safe: nothing shows it again.")

@@ -23,7 +23,7 @@ export async function openConversation(id, { me, signal }) {
     draft.tried(() => draft.load()),
     chat.tried(() => chat.load()),
   ]);
-  for (const run of runs) {
+  for (const run of runs.filter((one) => one.kind !== "summary")) {
     const part = run.kind === "chat_turn" ? chat : draft;
     part.tried(() => part.follow(run.id)); // side by side, until they end or somebody leaves
   }
