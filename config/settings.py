@@ -1,11 +1,11 @@
 """Settings of every process; each value that an installation may change comes from `config.env`."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env, limits
+from config.schedule import BEAT_SCHEDULE
 
 env.load()
 
@@ -120,24 +120,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300, "socket_timeout": 
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULE = {
-    "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": timedelta(hours=1)},
-    "index-changes": {"task": "search.tasks.index_changes", "schedule": timedelta(minutes=1)},  # workers look, too
-    "refresh-common-words": {"task": "search.tasks.refresh_common_words", "schedule": timedelta(hours=1)},
-    "expire-approvals": {"task": "chat.tasks.expire_approvals", "schedule": timedelta(minutes=10)},
-    "sweep-extractions": {"task": "chat.tasks.sweep_extractions", "schedule": timedelta(minutes=1)},
-    "sweep-objects": {"task": "chat.tasks.sweep_objects", "schedule": timedelta(minutes=1)},
-    "sweep-lost-calls": {"task": "llmconfig.tasks.sweep_lost_calls", "schedule": timedelta(minutes=15)},
-    "read-waiting-archives": {"task": "drafts.tasks.read_waiting_archives", "schedule": timedelta(seconds=10)},
-    "delete-expired-archives": {"task": "drafts.tasks.delete_expired_archives", "schedule": timedelta(minutes=10)},
-    "settle-projects": {"task": "drafts.tasks.settle_projects", "schedule": timedelta(seconds=15)},
-    "advance-summaries": {
-        "task": "conversations.tasks.advance_summaries",
-        "schedule": timedelta(seconds=5),
-        "options": {"expires": 5},
-    },
-    "trim-runs": {"task": "conversations.tasks.trim_runs", "schedule": timedelta(days=1)},
-}
+CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "accounts.User"

@@ -24,6 +24,7 @@ OTHERS = {
     "POST /api/runs/{run_id}/cancel": "only ends what was begun before the lock",
     "POST /api/conversations/import": "`update_existing` is refused by the run, see below",
     "POST /api/conversations/import-file": "as above",
+    "POST /api/conversations/import-slack": "makes a conversation of its own, or leaves the one that is here",
     "POST /api/imports": "names no conversation",
     "POST /api/imports/{import_id}/start": "leaves out the locked ones, see drafts/tests/test_bulk_rules.py",
     "DELETE /api/imports/{import_id}": "deletes the archive alone",

@@ -54,7 +54,7 @@ def test_it_tells_what_each_task_uses_and_why(olivias: Client, olivia: User, wit
     assert "Draft chat o3 openai/o3 Chosen by olivia@example.org" in row_of(olivias, CHAT)
     assert row_of(olivias, CHAT).endswith("openai/gpt-4o demo/demo-1")
     assert row_of(olivias, GENERATION).endswith("openai/gpt-4o Automatic: the standard model nothing else")
-    assert "wordllama-256 Automatic: the first that can do it" in row_of(olivias, Task.EMBEDDING)
+    assert "wordllama-256 Automatic: the standard model" in row_of(olivias, Task.EMBEDDING)
 
 
 def test_it_tells_when_no_model_can_do_a_task(olivias: Client) -> None:

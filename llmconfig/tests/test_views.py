@@ -114,7 +114,7 @@ def test_the_default_is_what_can_be_used_here(alices: Client, settings: Any, tas
 
 def test_embedding_works_offline_and_better_with_a_key(alices: Client, settings: Any) -> None:
     assert default(alices, "embedding") == ("offline", "wordllama-256")
-    settings.OPENAI_API_KEY = "k"
+    settings.OPENAI_API_KEY, settings.EMBEDDING_MODEL = "k", "openai/text-embedding-3-small"
     assert default(alices, "embedding") == ("openai", "text-embedding-3-small")
 
 
