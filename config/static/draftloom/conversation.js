@@ -5,6 +5,7 @@ import { Chat } from "./chat.js";
 import { $, date, h } from "./dom.js";
 import { Draft } from "./draft.js";
 import { markdown } from "./markdown.js";
+import { showSimilar } from "./search.js";
 
 /** Shows conversation `id` and rejoins what is being written for it. Rejects with `Problem` if it can't be shown. */
 export async function openConversation(id, { me, signal }) {
@@ -15,6 +16,7 @@ export async function openConversation(id, { me, signal }) {
   showHead(conversation);
   showImported(conversation);
   wireHead(conversation, path);
+  showSimilar(id, signal);
   const [{ runs }] = await Promise.all([
     call("GET", `${path}/runs?state=active`, undefined, { signal }),
     draft.tried(() => draft.load()),

@@ -5,6 +5,7 @@ import { openConversation } from "./conversation.js";
 import { $, button, date, h, say } from "./dom.js";
 import { openRun, wireImportForm } from "./imports.js";
 import { offerModels } from "./models.js";
+import { wireSearch } from "./search.js";
 
 const PAGE = 30;
 const NAME = document.title;
@@ -135,4 +136,5 @@ $("more").onclick = () => {
   attempt($("notice"), refreshList);
 };
 wireImportForm();
+wireSearch();
 attempt($("notice"), start);
