@@ -15,6 +15,7 @@ from config.tests.stack import chat_path, said
 from integrations.storage import file_storage
 from integrations.tests.fixtures.archives import chat, export, zipped
 from integrations.tests.fixtures.files import image, pdf
+from search.tests.index import index_all
 
 CHAT = "User: I want to build a bird feeder.\n\nAssistant: Good. Steps:\n\n- buy cedar\n- cut it"
 ANSWER = "".join(f"w{number} " for number in range(60)).strip()
@@ -458,6 +459,37 @@ def test_it_shows_more_conversations_when_asked(opened: Opened, stack: Any) -> N
     opened("#more").click()
     expect(opened("#conversations li")).to_have_count(32)
     expect(opened("#more")).to_be_hidden()
+
+
+def test_it_searches_and_shows_where_the_words_are(opened: Opened, stack: Any) -> None:
+    stack.client().imported("User: Where is the café 🙂 by the harbour?\n\nAssistant: Behind the lighthouse.")
+    stack.client().imported("User: Another question.\n\nAssistant: Another answer.")
+    index_all()
+    opened.page.reload()
+    opened("#search").fill("harbour café")
+    row = opened("#found li").filter(has_text="Imported chat")
+    expect(row.first.locator("mark")).to_have_text(["café", "harbour"])
+    expect(opened("#search-status")).to_contain_text("hit")
+    expect(opened("#conversations")).to_be_hidden()
+    row.first.get_by_role("link").click()
+    opened.page.wait_for_url(re.compile("#/c/1$"))
+    opened("#search").fill("")
+    expect(opened("#conversations li")).to_have_count(2)
+    opened("#search").fill("zzzzzz")
+    opened("#search").press("Enter")
+    expect(opened("#search-status")).to_have_text("Nothing was found.")
+
+
+def test_it_says_when_the_same_was_proposed_before(opened: Opened, stack: Any) -> None:
+    text = "User: {}a moisture sensor in the pot that tells my phone when the plants need water.\n\nAssistant: Good."
+    stack.client().imported(text.format("Build "))
+    opened.imported(text.format("Please build me "))
+    expect(opened("#similar")).to_be_hidden()
+    index_all()
+    opened.page.reload()
+    expect(opened("#similar")).to_contain_text("Has this been proposed already?")
+    opened("#similar").get_by_role("link").first.click()
+    opened.page.wait_for_url(re.compile("#/c/1$"))
 
 
 def test_it_leaves_an_answer_alone_and_finds_it_again(opened: Opened) -> None:

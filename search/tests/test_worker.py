@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from config.tests.stack import Stack, wait_until
+from config.tests.stack import Member, Stack, wait_until
 from drafts import services as drafts
 from drafts.models import ProjectDraft
 from search.models import OutboxEntry
@@ -30,6 +30,12 @@ def seconds_until_right() -> float:
     return time.monotonic() - began
 
 
+def drafts_found(member: Member, typed: str) -> list[int]:
+    """The conversations whose drafts have these words."""
+    answer = member.get("/api/search", params={"q": typed, "source_type": "project_draft"}).json()
+    return [hit["conversation_id"] for hit in answer["results"] if "words" in hit["matched_by"]]
+
+
 def test_what_members_do_is_in_the_index_within_three_seconds(working: Stack):
     alice = working.client()
     pk = alice.imported("User: Build a lighthouse.\n\nAssistant: With a lamp.")
@@ -39,6 +45,8 @@ def test_what_members_do_is_in_the_index_within_three_seconds(working: Stack):
         body = {"title": f"Pier {number}", "description": "Of oak"}
         assert alice.patch(f"/api/conversations/{pk}/project-draft", body).status_code == 200
         waits.append(seconds_until_right())
+        assert drafts_found(alice, f"pier {number}") == [pk]
+        assert drafts_found(alice, f'"pier {number - 1}"') == []
     alice.chat(pk, "Please update the draft [[words=5]]")
     waits.append(seconds_until_right())
     assert min(waits) < 3

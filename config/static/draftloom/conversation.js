@@ -6,6 +6,7 @@ import { $, date, h } from "./dom.js";
 import { Draft } from "./draft.js";
 import { markdown } from "./markdown.js";
 import { showProject } from "./project.js";
+import { showSimilar } from "./search.js";
 
 /** Shows conversation `id` and rejoins what is being written for it. Rejects with `Problem` if it can't be shown. */
 export async function openConversation(id, { me, signal }) {
@@ -18,6 +19,7 @@ export async function openConversation(id, { me, signal }) {
   if (conversation.is_locked) attempt($("conversation-error"), () => showProject(path, { signal }));
   showImported(conversation);
   wireHead(conversation, path);
+  showSimilar(id, signal);
   const [{ runs }] = await Promise.all([
     call("GET", `${path}/runs?state=active`, undefined, { signal }),
     draft.tried(() => draft.load()),

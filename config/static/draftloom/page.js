@@ -6,6 +6,7 @@ import { openConversation } from "./conversation.js";
 import { $, button, date, h, say } from "./dom.js";
 import { openRun, wireImportForm } from "./imports.js";
 import { offerModels } from "./models.js";
+import { wireSearch } from "./search.js";
 
 const PAGE = 30;
 const VIEWS = { c: "conversation", r: "run", a: "archive" };
@@ -137,4 +138,5 @@ $("more").onclick = () => {
   attempt($("notice"), refreshList);
 };
 wireImportForm();
+wireSearch();
 attempt($("notice"), start);
