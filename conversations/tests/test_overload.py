@@ -1,6 +1,6 @@
 """A runner that is too busy to renew its leases takes its own runs anew: each then has one owner all the same.
 
-Runs of the kind `bulk`, which the other processes of the suite leave alone."""
+Runs of the kind `bulk`, which the other processes of the suite leave alone, once the one that does not is gone."""
 
 import asyncio
 import threading
@@ -26,6 +26,12 @@ from conversations.runs.events import Event, Status
 from conversations.runs.runner import Runner
 
 SECONDS = 15.0
+
+
+@pytest.fixture(autouse=True)
+def no_other_bulk_runner(_processes: Any) -> None:
+    if _processes.is_running("bulk"):
+        _processes.kill("bulk")
 
 
 class Slow:
