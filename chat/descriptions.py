@@ -46,7 +46,7 @@ def summarise_text(file: FileAttachment, text: str) -> str:
     Raises an `LLMError` or `TimeoutError`.
     """
     model = find_default(prompt_type=Task.DOCUMENT_SUMMARY)
-    if model is None or model.provider == registry.DEMO:  # which only repeats what it is told
+    if model is None or not registry.can_read(model.provider):
         return ""
     prompt = active_prompt(prompt_type=Task.DOCUMENT_SUMMARY)
     models = candidates(prompt_type=Task.DOCUMENT_SUMMARY, chosen=model)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from config.exceptions import Invalid
 from conversations.runs.context import RunContext
 from conversations.runs.ledger import RunLedger, purpose_of
+from integrations.llm import registry
 from integrations.llm.keywords import CHOOSE, FIND, find_keywords
 from integrations.llm.map_reduce import MERGE, SUMMARISE, Calls, Progress, summarise
 from integrations.llm.messages import text_message
@@ -16,7 +17,6 @@ from llmconfig.models import LLMModel, Task
 from llmconfig.prompts import ActivePrompt, active_prompt
 from llmconfig.services import candidates, default_model
 
-WITHOUT_READING = "demo"  # the provider whose answers have nothing to do with a text
 TAGS_TOKENS = 40  # `as_data` around a piece
 
 
@@ -85,7 +85,7 @@ async def summary_of(context: RunContext, text: str, progress: Progress | None =
 
 async def _digest(context: RunContext, task: Task) -> Digest | None:
     models, prompt = await context.db(_means, task)
-    return None if models[0].provider == WITHOUT_READING else Digest(context, task, models, prompt)
+    return Digest(context, task, models, prompt) if registry.can_read(models[0].provider) else None
 
 
 def _means(task: Task) -> tuple[list[LLMModel], ActivePrompt]:

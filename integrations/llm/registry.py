@@ -59,6 +59,11 @@ def configured() -> tuple[str, ...]:
     return (*_accesses(), DEMO)
 
 
+def can_read(name: str) -> bool:
+    """False for the provider that repeats what it is told: a summary by it would say nothing of a text."""
+    return name != DEMO
+
+
 async def prepare() -> None:
     """Readies all configured providers for their first call; one that can't be readied says why when it is asked."""
     for name in configured():
