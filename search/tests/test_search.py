@@ -1,5 +1,6 @@
 """`GET /api/search`: what is found, in which order, and what is told of it."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -43,11 +44,11 @@ def three(alice: User) -> dict[str, Conversation]:
 # ── Levels ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("typed", [SHARE, f"{SHARE}?utm=1", SHARE.rpartition("/")[2].upper(), f"see {SHARE}, please"])
-def test_it_finds_a_chat_by_its_link(alices: Client, three: dict[str, Conversation], typed: str):
-    best = hits(alices, typed)[0]
-    assert (best["conversation_id"], best["content_type"]) == (three["bread"].pk, "imported_chat")
-    assert (best["matched_by"][0], best["score"]) == ("url", 1.0)
+def test_it_finds_a_chat_by_its_link(alices: Client, three: dict[str, Conversation]):
+    for typed in (SHARE, f"{SHARE}?utm=1", SHARE.rpartition("/")[2].upper(), f"see {SHARE}, please"):
+        best = hits(alices, typed)[0]
+        assert (best["conversation_id"], best["content_type"]) == (three["bread"].pk, "imported_chat"), typed
+        assert (best["matched_by"][0], best["score"]) == ("url", 1.0), typed
 
 
 def test_it_finds_a_conversation_by_its_project_in_linear(alices: Client, three: dict[str, Conversation]):
@@ -69,21 +70,18 @@ def test_a_hit_by_link_comes_before_one_by_title_and_that_before_words(
     assert scores == sorted(scores, reverse=True) and 0 < scores[-1] < 1
 
 
-@pytest.mark.parametrize(
-    ("typed", "first"),
-    [
-        ("the pier", "The pier"),
-        ("pie", "The pier"),
-        ("ier", "The pier"),
-        ("bread baking", "Baking bread"),
-        ("bake breads", "Baking bread"),
-        ("lightho", "A lighthouse"),
-    ],
-)
-def test_it_finds_titles(alices: Client, three: dict[str, Conversation], typed: str, first: str):
-    best = hits(alices, typed)[0]
-    assert (best["conversation_title"], best["matched_by"], best["score"]) == (first, ["title"], 1.0)
-    assert (best["content_type"], best["content_snippet"]) == ("conversation", first)
+def test_it_finds_titles(alices: Client, three: dict[str, Conversation]):
+    for typed, first in {
+        "the pier": "The pier",
+        "pie": "The pier",
+        "ier": "The pier",
+        "bread baking": "Baking bread",
+        "bake breads": "Baking bread",
+        "lightho": "A lighthouse",
+    }.items():
+        best = hits(alices, typed)[0]
+        assert (best["conversation_title"], best["matched_by"], best["score"]) == (first, ["title"], 1.0), typed
+        assert (best["content_type"], best["content_snippet"]) == ("conversation", first)
 
 
 def test_the_same_title_comes_before_one_that_begins_so_and_one_that_holds_it(alices: Client, alice: User):
@@ -246,15 +244,14 @@ def many(alice: User) -> list[Conversation]:
     return made_ones
 
 
-@pytest.mark.parametrize("sort_dir", ["asc", "desc"])
-@pytest.mark.parametrize("sort_by", ["score", "relevance", "updated", "imported", "title"])
-def test_pages_hold_each_hit_once(alices: Client, many: list[Conversation], sort_by: str, sort_dir: str):
-    order = {"sort_by": sort_by, "sort_dir": sort_dir}
-    whole = ask(alices, "zebra", limit=100, **order)
-    assert whole["total_count"] == len(whole["results"]) >= 48
-    pages = [hits(alices, "zebra", limit=7, offset=offset, **order) for offset in range(0, 100, 7)]
-    assert keys([hit for page in pages for hit in page]) == keys(whole["results"])
-    assert len(set(keys(whole["results"]))) == whole["total_count"]
+def test_pages_hold_each_hit_once(alices: Client, many: list[Conversation]):
+    for sort_by, sort_dir in product(("score", "relevance", "updated", "imported", "title"), ("asc", "desc")):
+        order = {"sort_by": sort_by, "sort_dir": sort_dir}
+        whole = ask(alices, "zebra", limit=100, **order)
+        assert whole["total_count"] == len(whole["results"]) >= 48
+        pages = [hits(alices, "zebra", limit=13, offset=offset, **order) for offset in range(0, 100, 13)]
+        assert keys([hit for page in pages for hit in page]) == keys(whole["results"]), order
+        assert len(set(keys(whole["results"]))) == whole["total_count"]
 
 
 def test_ids_do_not_repeat_over_pages(alices: Client, many: list[Conversation]):
@@ -271,17 +268,13 @@ def test_relevance_is_the_order_of_the_score(alices: Client, many: list[Conversa
     assert keys(ascending) == keys(by_score)[::-1]
 
 
-@pytest.mark.parametrize(
-    ("sort_by", "field"), [("updated", "updated_at"), ("imported", "import_date"), ("title", "title")]
-)
-def test_it_sorts_by_what_is_asked_for(alices: Client, many: list[Conversation], sort_by: str, field: str):
-    values = dict(Conversation.objects.values_list("pk", field))
-    shown = [
-        values[hit["conversation_id"]] for hit in hits(alices, "zebra", limit=100, sort_by=sort_by, sort_dir="asc")
-    ]
-    assert shown == sorted(shown)
-    shown = [values[hit["conversation_id"]] for hit in hits(alices, "zebra", limit=100, sort_by=sort_by)]
-    assert shown == sorted(shown, reverse=True)
+def test_it_sorts_by_what_is_asked_for(alices: Client, many: list[Conversation]):
+    fields = {"updated": "updated_at", "imported": "import_date", "title": "title"}
+    for (sort_by, field), sort_dir in product(fields.items(), ("asc", "desc")):
+        values = dict(Conversation.objects.values_list("pk", field))
+        found = hits(alices, "zebra", limit=100, sort_by=sort_by, sort_dir=sort_dir)
+        shown = [values[hit["conversation_id"]] for hit in found]
+        assert shown == sorted(shown, reverse=sort_dir == "desc")
 
 
 def test_a_page_past_the_end_is_empty_and_knows_the_total(alices: Client, many: list[Conversation]):
