@@ -25,7 +25,7 @@ def server(_processes: Stack) -> Iterator[FakeMem0]:
 
 @pytest.fixture
 def mem0(stack: Stack, server: FakeMem0) -> FakeMem0:
-    server.requests, server.answers, server.hits, server.is_cut = [], [], [], False
+    server.requests, server.answers, server.hits, server.is_cut, server.delay = [], [], [], False, 0.0
     return server
 
 
@@ -42,7 +42,7 @@ def test_it_writes_the_draft_with_what_the_team_remembers(stack: Stack, mem0: Fa
     assert events[-1]["warnings"] == []
 
 
-def test_it_searches_nothing_when_there_are_no_keywords(stack: Stack, mem0: FakeMem0) -> None:
+def test_it_searches_for_the_only_keyword_that_there_is(stack: Stack, mem0: FakeMem0) -> None:
     events = import_text(stack.client(), "User: [[words=1]] 7\n\nAssistant: 7")
     assert events[-1]["type"] == "done"
     assert mem0.requests[0][1]["query"] == "w0"
@@ -58,6 +58,16 @@ def test_it_goes_on_without_memories_and_says_so(stack: Stack, mem0: FakeMem0, t
     assert (done["type"], done["warnings"]) == ("done", ["memories_unavailable"])
     assert done["conversation"]["import_report"]["warnings"] == ["memories_unavailable"]
     assert done["project_draft"]["active_version"]["title"] == "Made up"
+
+
+def test_it_goes_on_without_memories_when_they_come_too_late(stack: Stack, mem0: FakeMem0) -> None:
+    mem0.delay = 2.0
+    with configured(stack, DJANGO_SETTINGS_MODULE="drafts.tests.impatient_settings"):
+        done = import_text(stack.client())[-1]
+    assert (done["type"], done["warnings"]) == ("done", ["memories_unavailable"])
+    assert done["project_draft"]["active_version"]["title"] == "Made up"
+    assert mem0.requests
+    assert Memory.objects.count() == 0
 
 
 def test_it_goes_on_without_memories_when_no_model_finds_keywords(stack: Stack, mem0: FakeMem0) -> None:

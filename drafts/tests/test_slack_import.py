@@ -1,6 +1,9 @@
 """`POST /api/conversations/import-slack`: who may, what is taken in, and what becomes of it."""
 
 import json
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -14,12 +17,15 @@ from config.tests.making import make_conversation
 from config.tests.stack import Stack, wait_until
 from conftest import signed_in
 from conversations.models import Conversation, Run
+from drafts.import_flow import manners
 from drafts.models import DraftVersion
 from drafts.services import PLACEHOLDER_TITLE
-from integrations.tests.fixtures.chatgpt import SHARE_ID, conversation, message, share_page
+from integrations.tests.fixtures.chatgpt import SHARE_ID, conversation, message, page, share_page
+from integrations.tests.fixtures.server import Answer, Site, serving
 
 PATH = "/api/conversations/import-slack"
 LINK = f"https://chatgpt.com/share/{SHARE_ID}"
+ADDRESSES = [f"/backend-api/share/{SHARE_ID}", f"/share/{SHARE_ID}"]
 THREAD = [
     {"user": "U1", "text": "Can we measure the tide?", "ts": "1700000000.000100"},
     {"bot_id": "B", "text": "Yes."},
@@ -127,6 +133,58 @@ def test_it_says_why_nothing_could_be_read(alice: User, fields: dict[str, Any], 
     document = check_refused(send(key_for(alice), alice, **fields), 400)
     assert (document["code"], document["reason"]) == ("parse_failed", reason)
     assert (Conversation.objects.count(), Run.objects.count()) == (0, 0)
+
+
+@pytest.fixture
+def site(settings: Any) -> Iterator[Site]:
+    """A site that stands in for ChatGPT's, with which this process deals as an installation does."""
+    with serving() as site:
+        settings.IMPORT_FETCH_OVERRIDES = {"chatgpt.com": site.url}
+        manners.cache_clear()  # made once, of the settings
+        yield site
+    manners.cache_clear()
+
+
+def check_nothing_taken_in(key: str, user: User, reason: str) -> None:
+    document = check_refused(send(key, user, url=LINK), 400)
+    assert (document["code"], document["reason"]) == ("parse_failed", reason)
+    assert (Conversation.objects.count(), Run.objects.count()) == (0, 0)
+
+
+def drips(handler: BaseHTTPRequestHandler) -> None:
+    """A byte now and then: each comes in time, the whole never."""
+    handler.send_response(200)
+    handler.end_headers()
+    for _ in range(200):
+        handler.wfile.write(b" ")
+        handler.wfile.flush()
+        time.sleep(0.05)
+
+
+def test_it_gives_a_slow_site_up(alice: User, site: Site) -> None:
+    assert manners().seconds == 15
+    object.__setattr__(manners(), "seconds", 0.3)  # it is frozen
+    site.routes = dict.fromkeys(ADDRESSES, drips)
+    begun = time.monotonic()
+    check_nothing_taken_in(key_for(alice), alice, "timeout")
+    assert time.monotonic() - begun < 5
+    assert site.paths() == ADDRESSES[:1]
+
+
+def test_it_says_when_a_site_is_away(alice: User, site: Site, settings: Any) -> None:
+    site.routes = dict.fromkeys(ADDRESSES, Answer(503))
+    check_nothing_taken_in(key_for(alice), alice, "fetch_failed")
+    with serving() as gone:
+        settings.IMPORT_FETCH_OVERRIDES = {"chatgpt.com": gone.url}
+    manners.cache_clear()
+    check_nothing_taken_in(keys.create(service_name="b", scopes=["import:slack"], user=alice), alice, "fetch_failed")
+
+
+@pytest.mark.parametrize("answer", [b'{"changed": true}', b"words", page("[]").encode(), b"\xff\x00" * 50])
+def test_it_says_when_a_page_makes_no_sense(alice: User, site: Site, answer: bytes) -> None:
+    site.routes = dict.fromkeys(ADDRESSES, Answer(200, answer))
+    check_nothing_taken_in(key_for(alice), alice, "format_changed")
+    assert site.paths() == ADDRESSES
 
 
 def test_it_is_told_by_the_command_whom_a_key_may_name(alice: User, bob: User, capsys: Any) -> None:

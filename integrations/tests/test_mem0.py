@@ -1,14 +1,16 @@
 """Mem0, over a real socket."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from integrations import mem0 as mem0_client
 from integrations.http import ServiceAway
 from integrations.mem0 import is_configured, search_memories
 from integrations.tests.fake_services import FakeMem0
-from integrations.tests.loopback import LoopbackServer
+from integrations.tests.loopback import LoopbackServer, trickle
 
 pytestmark = pytest.mark.usefixtures("django_db_setup")  # which starts Redis, too
 
@@ -60,6 +62,18 @@ def test_it_asks_again_when_the_server_was_busy(mem0: FakeMem0) -> None:
     mem0.hits = [hit(0.5)]
     assert len(search_memories(["boats"])) == 1
     assert len(mem0.requests) == 2
+
+
+def test_it_waits_for_a_slow_answer_no_longer_than_it_may(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mem0_client.SECONDS == 20
+    monkeypatch.setattr(mem0_client, "SECONDS", 0.3)
+    with LoopbackServer(lambda request: trickle(request, 0.02)) as server:
+        settings.MEM0_API_URL = server.url
+        begun = time.monotonic()
+        with pytest.raises(ServiceAway) as caught:
+            search_memories(["boats"])
+    assert time.monotonic() - begun < 5
+    assert (caught.value.code, caught.value.retryable) == ("timeout", True)
 
 
 def test_it_cuts_a_memory_that_is_a_book(mem0: FakeMem0) -> None:
