@@ -13,7 +13,7 @@ from conversations import services
 from conversations.models import Conversation, ImportedSummary, Run
 from conversations.runs.handlers import RunFailed
 from drafts import import_flow
-from drafts.models import DraftVersion
+from drafts.models import DraftVersion, Project
 
 ABOUT_A_CONVERSATION = [
     route for route in api_routes() if {"conversation_id", "file_id", "run_id"} & set(route.parameters)
@@ -27,12 +27,17 @@ def private(settings: Any) -> None:
 
 
 @pytest.fixture
-def ids(alice: User) -> dict[str, Any]:
+def ids(alice: User, settings: Any) -> dict[str, Any]:
     """A conversation of Alice's that has everything a conversation can have."""
+    settings.LINEAR_ACCESS_KEY, settings.LINEAR_TEAM_KEY = "k", "ENG"
+    settings.LINEAR_API_URL = "http://127.0.0.1:9"  # nobody is to ask it
     conversation = make_conversation(alice)
     ImportedSummary.objects.create(conversation=conversation, summary="In short.")
     draft = make_draft(conversation, "One", "Two")
     run = make_turn(draft, "A question", "An answer", event_seq=5)
+    Project.objects.create(
+        conversation=conversation, linear_project_id="L", title="One", linear_url="https://x", created_by_user=alice
+    )
     return {
         "conversation_id": conversation.pk,
         "version_id": draft.versions.earliest("version_number").pk,
@@ -148,6 +153,7 @@ def test_it_lets_colleagues_read_and_work_on_each_others_conversations(
     assert answer.status_code in {200, 202, 302} or check_refused(answer, 409)["code"] in {
         "not_waiting",
         "nothing_to_retry",
+        "project_exists",
     }
 
 
