@@ -169,7 +169,7 @@ def test_it_goes_on_after_a_kill(stack: Stack):
     seed(make_user("alice@example.org"), range(200))
     run("DELETE FROM search_outbox")
     process = start(stack)
-    wait_until(lambda: SearchChunk.objects.count() > 100, 30)
+    wait_until(lambda: SearchChunk.objects.count() > 100 and OutboxEntry.objects.count() < 400, 30)
     process.send_signal(signal.SIGKILL)
     process.wait(10)
     left = OutboxEntry.objects.count()
