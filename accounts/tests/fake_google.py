@@ -1,16 +1,13 @@
 """An OpenID provider on 127.0.0.1 that behaves as Google does, in a thread: consent, token and certificates."""
 
-import asyncio
 import base64
 import hashlib
 import secrets
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, Self
+from typing import Any
 
 import jwt
 from aiohttp import web
@@ -18,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+
+from integrations.tests.loopback import LoopbackServer
 
 CLIENT_ID, CLIENT_SECRET = "the-client.apps.example", "the-secret-of-the-client"
 PERSON = {"sub": "1084", "email": "carol@example.org", "email_verified": True, "name": "Carol Danvers"}
@@ -36,7 +35,7 @@ def certificate(key: rsa.RSAPrivateKey) -> str:
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
 
-class FakeGoogle:
+class FakeGoogle(LoopbackServer):
     """`claims` is what the next ID tokens say, `signed_by` names their key, `distort` changes the answer they come in.
 
     `requests` holds the path and the parameters of each request, `given` the codes that can still be redeemed.
@@ -44,20 +43,7 @@ class FakeGoogle:
 
     def __init__(self) -> None:
         self.forget()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        started: Future[int] = asyncio.run_coroutine_threadsafe(self._start(), self._loop)
-        self.url = f"http://127.0.0.1:{started.result(10)}"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+        super().__init__(self._ask)
 
     def forget(self) -> None:
         """Is as it was made."""
@@ -68,15 +54,14 @@ class FakeGoogle:
         self.given: dict[str, dict[str, str]] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
 
-    async def _start(self) -> int:
-        application = web.Application()
-        application.router.add_get("/authorize", self._authorize)
-        application.router.add_post("/token", self._token)
-        application.router.add_get("/certs", self._certs)
-        self._runner = web.AppRunner(application, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        return int(self._runner.addresses[0][1])
+    async def _ask(self, request: web.Request) -> web.StreamResponse:
+        answers = {
+            ("GET", "/authorize"): self._authorize,
+            ("POST", "/token"): self._token,
+            ("GET", "/certs"): self._certs,
+        }
+        answer = answers.get((request.method, request.path))
+        return await answer(request) if answer else web.Response(status=404)
 
     @property
     def endpoints(self) -> dict[str, str]:
