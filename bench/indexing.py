@@ -21,18 +21,13 @@ from typing import Any
 import django
 import psutil
 
+from bench.searching.texts import a_subject, a_text
 from config import embedded
 from config.env import BASE_DIR, VARIABLES
 
-WORDS_IN_MESSAGE, MESSAGES = 100, 3
-CHUNKS_OF_ONE, TIMES, ROUNDS = 30, 10, 3
+MESSAGES = 3
+CHUNKS_OF_ONE, TIMES, ROUNDS = 30, 10, 9
 SHARED_BUFFERS = "1GB"
-ENDS = ("ck", "ll", "nt", "rd", "sh", "ver")
-VOCABULARY = [a + b + c for a in "blmnprst" for b in ("a", "e", "io", "u") for c in ENDS]
-
-
-def _text(chance: random.Random) -> str:
-    return " ".join(chance.choices(VOCABULARY, k=WORDS_IN_MESSAGE))
 
 
 def _conversations(count: int, messages: int, chance: random.Random) -> list[Any]:
@@ -41,15 +36,16 @@ def _conversations(count: int, messages: int, chance: random.Random) -> list[Any
 
     owner, rows = get_or_make_user(email="bench@example.org"), []
     for start in range(0, count, 500):
+        subjects = [a_subject(chance) for _ in range(start, min(start + 500, count))]
         rows += Conversation.objects.bulk_create(
             Conversation(
                 url="draftloom:import/bench",
-                title=_text(chance)[:60],
-                imported_chat=[{"role": "user", "content": _text(chance)} for _ in range(messages)],
+                title=a_text(subject, chance)[:60],
+                imported_chat=[{"role": "user", "content": a_text(subject, chance)} for _ in range(messages)],
                 imported_by_user=owner,
                 source="bench",
             )
-            for _ in range(start, min(start + 500, count))
+            for subject in subjects
         )
     return rows
 
@@ -241,7 +237,7 @@ def _run(data_dir: Path, given: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench indexing", description=__doc__)
     parser.add_argument("--conversations", type=int, default=10_000, help="of 3 chunks each (10,000)")
-    parser.add_argument("--rows", type=int, default=200, help="written at a time (200)")
+    parser.add_argument("--rows", type=int, default=50, help="written at a time (50)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="draftloom-bench-") as folder:
         _run(Path(folder), given)

@@ -33,7 +33,7 @@ LOCKED_SHARE = 0.3
 ROWS_AT_ONCE = 3000
 INDEX = """
 CREATE INDEX idx_search_chunks_embedding ON search_chunks USING hnsw (embedding halfvec_cosine_ops)
-    WITH (m = 16, ef_construction = 64)
+    WITH (m = 16, ef_construction = 40)
 """
 _COLUMNS = (
     "source_type, conversation_id, chat_message_id, project_draft_id, project_draft_version_id, file_attachment_id, "
@@ -60,13 +60,13 @@ class Corpus:
     def load(self, chunks: int) -> None:
         """Fills the index up to so many chunks, at first without its vectors' index, as a first load should."""
         with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")
             cursor.execute("DROP INDEX IF EXISTS idx_search_chunks_embedding")
             with transaction.atomic():
                 cursor.execute("SET LOCAL session_replication_role = replica")  # no triggers and no foreign keys
                 while len(self.conversations) * CHUNKS_OF_ONE < chunks:
                     self._add(cursor, ROWS_AT_ONCE // CHUNKS_OF_ONE)
             cursor.execute("SET maintenance_work_mem = '3GB'; SET max_parallel_maintenance_workers = 2")
-            cursor.execute("SET statement_timeout = 0")
             cursor.execute(INDEX)
             cursor.execute("VACUUM ANALYZE")
             cursor.execute("RESET ALL")
