@@ -81,6 +81,14 @@ def compare_words(old: str, new: str) -> list[Segment]:
     return _words(_TOKEN.findall(old), _TOKEN.findall(new), Budget(MOST_CELLS))
 
 
+def most_alike(wanted: str, lines: Sequence[str]) -> str | None:
+    """The line that shares the greatest part of its words and `wanted`'s, unless even that is a small one."""
+    bag = _bag(wanted)
+    rated = ((_share(bag, other), line) for line in lines if (other := _bag(line)))
+    share, line = max(rated, key=lambda pair: pair[0], default=(0.0, ""))
+    return line if share >= ALIKE else None
+
+
 class _Comparing:
     """One comparison, and what it may still cost."""
 
@@ -186,8 +194,12 @@ def _likeness(old: Counter[str], new: Counter[str]) -> float:
     """How many words two lines have in common; 0 if these are only a few of theirs."""
     if not old and not new:
         return BLANK
-    shared = (old & new).total()
-    return shared if 2 * shared >= ALIKE * (old.total() + new.total()) else 0.0
+    return (old & new).total() if _share(old, new) >= ALIKE else 0.0
+
+
+def _share(old: Counter[str], new: Counter[str]) -> float:
+    """Of the words of both, from 0 to 1."""
+    return 2 * (old & new).total() / (old.total() + new.total())
 
 
 def _words(old: list[str], new: list[str], budget: Budget) -> list[Segment]:
