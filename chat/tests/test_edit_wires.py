@@ -17,8 +17,8 @@ SPEC = EDIT_PROJECT_DRAFT.spec
 
 def carried(name: str, tool: dict[str, Any]) -> dict[str, Any]:
     """The schema in a tool as this wire writes it."""
-    where = {"openai-responses": tool.get("parameters"), "anthropic": tool.get("input_schema")}
-    schema: dict[str, Any] = where[name] if name in where else tool["function"]["parameters"]
+    members = {"openai-responses": "parameters", "anthropic": "input_schema"}
+    schema: dict[str, Any] = tool[members[name]] if name in members else tool["function"]["parameters"]
     return schema
 
 
