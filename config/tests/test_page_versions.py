@@ -53,13 +53,14 @@ def test_it_shows_what_has_changed_and_brings_a_version_back(opened: Opened, sta
     assert "underline" in style(opened("#draft-text .line ins").first, "textDecorationLine")
     assert "line-through" in style(opened("#draft-text .line del").first, "textDecorationLine")
     expect(opened("#draft-earlier")).to_contain_text("Changes from version 2 to")
+    expect(opened("#draft-earlier")).to_be_in_viewport(ratio=1)
     assert not opened.is_too_wide()
 
     opened("#draft-earlier select").select_option("version 1")
     expect(opened("#draft-earlier")).to_contain_text("to version 2")
     expect(opened("#draft-text h2")).to_have_text("Made upLamp")
 
-    opened("#draft-earlier").get_by_role("button", name="Bring back").click()
+    opened("#draft-earlier").get_by_role("button", name="Bring back version 2").click()
     expect(opened("#draft-text h2")).to_have_text("Lamp")
     expect(row(opened, 4)).to_contain_text("Version 2, brought back by alice")
     row(opened, 4).get_by_role("button", name="Changes").click()

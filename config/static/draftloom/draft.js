@@ -92,14 +92,18 @@ export class Draft {
 
   look(version) {
     this.view(version);
-    $("draft").scrollTop = 0;
-    $("draft-reading").scrollIntoView({ block: "nearest" });
+    this.scrollUp();
+  }
+
+  scrollUp() {
+    $("draft-reading").scrollIntoView(); // the page on a narrow screen
+    $("draft").scrollTop = 0; // the panel on a wide one
   }
 
   earlier(version) {
     return [
       h("p", { textContent: `This is version ${version.version_number}, not the current one.` }),
-      this.bringBackButton(version, "primary"),
+      this.bringBackButton(version, "Bring back", "primary"),
       button("Show the current one", () => this.look(this.active)),
     ];
   }
@@ -107,15 +111,17 @@ export class Draft {
   /** Shows in the draft's place what has changed between two versions, by default since this one. */
   async compare(version, other = this.counterpart(version)) {
     const content = await comparison(this.path, version, other, { signal: this.signal });
-    this.look(version);
+    this.view(version);
     const others = this.versions.filter((one) => one !== version);
+    const label = `Bring back version ${version.version_number}`;
     $("draft-earlier").hidden = false;
     $("draft-earlier").replaceChildren(
       choice(version, others, other, (chosen) => this.tried(() => this.compare(version, chosen))),
-      ...(this.canBringBack(version) ? [this.bringBackButton(version, "primary")] : []),
+      ...(this.canBringBack(version) ? [this.bringBackButton(version, label, "primary")] : []),
       button("Show the text", () => this.look(version)),
     );
     $("draft-text").replaceChildren(content);
+    this.scrollUp();
   }
 
   /** What a version is compared with: the current one, and that with the one before. */
@@ -128,8 +134,8 @@ export class Draft {
     return !this.locked && version.version_id !== this.active?.version_id;
   }
 
-  bringBackButton(version, className) {
-    return button("Bring back", () => this.tried(() => this.bringBack(version)), className);
+  bringBackButton(version, label, className) {
+    return button(label, () => this.tried(() => this.bringBack(version)), className);
   }
 
   get isUnwritten() {
@@ -154,7 +160,7 @@ export class Draft {
     const actions = isActive ? [h("span", { className: "tag", textContent: "current" })] : [];
     if (!isShown) actions.push(button("View", () => this.look(version)));
     if (this.versions.length > 1) actions.push(button("Changes", () => this.tried(() => this.compare(version))));
-    if (this.canBringBack(version)) actions.push(this.bringBackButton(version));
+    if (this.canBringBack(version)) actions.push(this.bringBackButton(version, "Bring back"));
     const about = h("span", {}, h("strong", { textContent: `Version ${version.version_number}` }));
     about.append(` · ${madeBy(version)} · `);
     about.append(time(version.created_at));
