@@ -42,7 +42,7 @@ class ProjectUpdated(Event):
 
     @classmethod
     def of(cls, draft_id: int) -> "ProjectUpdated":
-        draft = ProjectDraft.objects.select_related("active_version").get(pk=draft_id)
+        draft = ProjectDraft.objects.select_related("active_version__created_by_user").get(pk=draft_id)
         return cls(dict(ProjectDraftSerializer(draft).data))
 
 

@@ -1,4 +1,4 @@
-"""What a model may do beside answering: a tool checks its arguments, calls a service, and says what came of it."""
+"""The tools there are, and how a call of one is made: once, and if need be with a person's approval."""
 
 from typing import Any
 
@@ -6,80 +6,16 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 
-from accounts.models import User
+from chat.draft_tools import EDIT_PROJECT_DRAFT, UPDATE_PROJECT_DRAFT
 from chat.project_tool import CREATE_LINEAR_PROJECT
 from chat.tool import Errand, Tool, ToolInput, ToolResult
-from config.exceptions import DraftloomError
-from config.limits import DESCRIPTION_CHARACTERS, DRAFT_TITLE_CHARACTERS
-from config.text import clean_text
 from conversations.models import Run
 from conversations.runs import lifecycle
-from conversations.services import lock_for_write
 from drafts.models import DraftVersion, LinearProjectRequest, ProjectDraft
-from drafts.services import Author, add_version, lock_draft
+from drafts.services import Author, lock_draft
 from integrations import linear
 
-
-def update_project_draft(call: ToolInput) -> ToolResult:
-    title, description = call.arguments.get("title"), call.arguments.get("description")
-    if not (isinstance(title, str) and isinstance(description, str) and title.strip() and description.strip()):
-        return ToolResult("rejected", "Both `title` and `description` must be given, as text that is not empty.")
-    title, description = clean_text(title).strip(), clean_text(description).strip()
-    if len(title) > DRAFT_TITLE_CHARACTERS:
-        return ToolResult("rejected", f"The title has {len(title)} characters; at most {DRAFT_TITLE_CHARACTERS} fit.")
-    if len(description) > DESCRIPTION_CHARACTERS:
-        return ToolResult("rejected", f"The description is longer than {DESCRIPTION_CHARACTERS} characters.")
-    user = User.objects.get(pk=call.run.user_id)
-    try:
-        lock_for_write(user=user, conversation_id=call.draft.conversation_id)
-    except DraftloomError as error:
-        return ToolResult("failed", error.detail)
-    if stale := _changed_meanwhile(call):
-        return stale
-    version = add_version(
-        draft=call.draft,
-        title=title,
-        description=description,
-        user=user,
-        run=call.run,
-        tool_call=call.key,
-        author=call.author,
-    )
-    return ToolResult("succeeded", f"The draft is now version {version.version_number}, titled “{version.title}”.")
-
-
-def _changed_meanwhile(call: ToolInput) -> ToolResult | None:
-    """What to tell a model that would write over somebody else's newer version; None if it would not."""
-    active = lock_draft(call.draft).active_version
-    if active is None or active.pk == call.base_version_id or active.run_id == call.run.pk:
-        return None
-    if DraftVersion.objects.filter(run=call.run, tool_call=call.key).exists():
-        return None  # the call took effect before the other change; this is its repetition
-    text = (
-        "Somebody has changed the draft meanwhile, so nothing was written. Make your change to this version and call "
-        f"again.\n<title>{active.title}</title>\n<description>{active.description}</description>"
-    )
-    return ToolResult("rejected", text, active.pk)
-
-
-UPDATE_PROJECT_DRAFT = Tool(
-    name="update_project_draft",
-    description=(
-        "Replaces the project draft's title and description. Call it whenever the member asks for a change "
-        "to the draft or a concrete improvement was agreed on. Give the whole new text: Markdown in the "
-        f"description, at most {DRAFT_TITLE_CHARACTERS} characters in the title."
-    ),
-    schema={
-        "type": "object",
-        "properties": {"title": {"type": "string"}, "description": {"type": "string"}},
-        "required": ["title", "description"],
-        "additionalProperties": False,
-    },
-    status="updating_project_draft",
-    handler=update_project_draft,
-)
-
-TOOLS: dict[str, Tool] = {tool.name: tool for tool in (UPDATE_PROJECT_DRAFT, CREATE_LINEAR_PROJECT)}
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in (UPDATE_PROJECT_DRAFT, EDIT_PROJECT_DRAFT, CREATE_LINEAR_PROJECT)}
 
 
 def tools_offered() -> dict[str, Tool]:

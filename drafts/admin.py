@@ -45,6 +45,9 @@ class DraftVersionAdmin(HistoryAdmin):
         "created_by_user",
         "run",
         "tool_call",
+        "model",
+        "prompt_version",
+        "restored_from",
         "created_at",
     ]
     excerpts = ["description"]

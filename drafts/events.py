@@ -90,7 +90,8 @@ def terminal_of(run: Run) -> Event:
     if run.error_code == ModelLimit.type:
         return ModelLimit(run.result["message"], run.result["suggestion"])
     conversation = Conversation.objects.select_related("imported_by_user").get(runs=run)
-    draft = ProjectDraft.objects.select_related("active_version").filter(conversation=conversation).first()
+    drafts = ProjectDraft.objects.select_related("active_version__created_by_user")
+    draft = drafts.filter(conversation=conversation).first()
     return ImportDone(
         dict(ConversationSerializer(conversation).data),
         dict(ProjectDraftSerializer(draft).data) if draft else None,

@@ -35,7 +35,8 @@ class DraftVersion(models.Model):
     """One state of a draft; never changed once somebody has seen it.
 
     `run` is the run that wrote it, `tool_call` the round and position of the call within that run: a call that already
-    took effect is found by them when a run is executed again. `model` is empty for what a person wrote.
+    took effect is found by them when a run is executed again. `model` is empty for what a person wrote. A version that
+    was brought back has the model of the one that it repeats, whose number is `restored_from`.
     """
 
     project_draft = models.ForeignKey(ProjectDraft, models.CASCADE, related_name="versions")
@@ -48,6 +49,7 @@ class DraftVersion(models.Model):
     tool_call = models.CharField(max_length=20, blank=True)
     model = models.CharField(max_length=161, blank=True, help_text="provider/model that wrote it")
     prompt_version = models.PositiveIntegerField(null=True)
+    restored_from = models.PositiveIntegerField(null=True, help_text="The number of the version that it brings back.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[models.Manager["DraftVersion"]] = models.Manager()
@@ -60,6 +62,10 @@ class DraftVersion(models.Model):
                 fields=["run", "tool_call"], condition=~Q(tool_call=""), name="draft_versions_tool_call_key"
             ),
             models.CheckConstraint(condition=Q(version_number__gte=1), name="draft_versions_number_check"),
+            models.CheckConstraint(
+                condition=Q(restored_from__gte=1, restored_from__lt=models.F("version_number")),
+                name="draft_versions_restored_from_check",
+            ),
         ]
         indexes = [
             GinIndex(OpClass("title", name="gin_trgm_ops"), name="draft_versions_title_trgm"),

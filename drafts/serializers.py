@@ -19,13 +19,20 @@ from integrations.importers.slack import THREAD_LINK
 
 
 class DraftVersionSerializer(serializers.ModelSerializer[DraftVersion]):
+    """`model` and `prompt_version` are those of the model that wrote it, `created_by_user_…` the person who did, or for
+    whom the model did; whoever brought back an earlier version, if `restored_from` names one."""
+
     version_id = serializers.IntegerField(source="id")
+    created_by_user_name = serializers.CharField(source="created_by_user.name")
+    created_by_user_email = serializers.CharField(source="created_by_user.email")
+    run_id = serializers.UUIDField(allow_null=True, help_text="The run in which a model wrote it.")
 
     class Meta:
         model = DraftVersion
         fields = [
-            "version_id", "title", "description", "is_manual_edit", "version_number", "created_at", "model",
-            "prompt_version",
+            "version_id", "title", "description", "is_manual_edit", "version_number", "created_at",
+            "created_by_user_id", "created_by_user_name", "created_by_user_email", "run_id", "model", "prompt_version",
+            "restored_from",
         ]  # fmt: skip
 
 

@@ -31,7 +31,8 @@ A_PERSON = Author()
 def get_draft(*, user: Principal, conversation_id: int) -> ProjectDraft:
     """The draft with its active version. Raises `NotFound` for what is missing or not this user's to see."""
     require_visible(user=user, conversation_id=conversation_id)
-    draft = ProjectDraft.objects.select_related("active_version").filter(conversation_id=conversation_id).first()
+    drafts = ProjectDraft.objects.select_related("active_version__created_by_user")
+    draft = drafts.filter(conversation_id=conversation_id).first()
     if draft is None:
         raise NotFound("This conversation has no project draft yet.", code="draft_not_found")
     return draft
@@ -40,7 +41,8 @@ def get_draft(*, user: Principal, conversation_id: int) -> ProjectDraft:
 def versions_of(*, user: Principal, conversation_id: int) -> QuerySet[DraftVersion]:
     """All versions, the newest first."""
     draft = get_draft(user=user, conversation_id=conversation_id)
-    return DraftVersion.objects.filter(project_draft=draft).order_by("-version_number")
+    versions = DraftVersion.objects.filter(project_draft=draft).select_related("created_by_user")
+    return versions.order_by("-version_number")
 
 
 @transaction.atomic
@@ -66,6 +68,7 @@ def activate(*, user: User, conversation_id: int, version_id: int) -> None:
         user=user,
         is_manual_edit=chosen.is_manual_edit,
         author=Author(chosen.model, chosen.prompt_version),
+        restored_from=chosen.version_number,
     )
 
 
@@ -80,6 +83,7 @@ def add_version(
     run: Run | None = None,
     tool_call: str = "",
     author: Author = A_PERSON,
+    restored_from: int | None = None,
     activate: bool = True,
 ) -> DraftVersion:
     """Adds a version, numbered by the draft's counter, and makes it the active one.
@@ -104,6 +108,7 @@ def add_version(
         tool_call=tool_call,
         model=author.model,
         prompt_version=author.prompt_version,
+        restored_from=restored_from,
     )
     if activate:
         row.active_version = version

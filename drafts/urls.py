@@ -1,6 +1,7 @@
 from django.urls import path
 
 from drafts.archive_views import ArchiveViewSet
+from drafts.version_views import ProjectDraftVersionViewSet
 from drafts.views import ImportFileViewSet, ImportViewSet, ProjectDraftViewSet, ProjectViewSet, SlackImportViewSet
 
 draft = "conversations/<str:conversation_id>/project-draft"
@@ -14,6 +15,8 @@ urlpatterns = [
     path("conversations/<str:conversation_id>/project", ProjectViewSet.as_view({"get": "retrieve", "post": "create"})),
     path(draft, ProjectDraftViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
     path(f"{draft}/versions", ProjectDraftViewSet.as_view({"get": "versions"})),
+    path(f"{draft}/versions/compare", ProjectDraftVersionViewSet.as_view({"get": "compare"})),
+    path(f"{draft}.md", ProjectDraftVersionViewSet.as_view({"get": "markdown"})),
     path(f"{draft}/versions/<str:version_id>/activate", ProjectDraftViewSet.as_view({"post": "activate"})),
     path(f"{draft}/generate", ProjectDraftViewSet.as_view({"post": "generate"})),
 ]

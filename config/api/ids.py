@@ -2,12 +2,14 @@
 
 import re
 import uuid
+from collections.abc import Mapping
 
 from config.exceptions import BadRequest, Invalid, NotFound
 
 MOST = 2**63 - 1  # of a bigint
 
 _INTEGER = re.compile(r"([+-]?)0*([0-9]*)", re.ASCII)
+_POSITIVE = re.compile(r"0{0,20}[1-9][0-9]{0,999}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
@@ -26,6 +28,17 @@ def parse_id(text: str, what: str) -> int:
     if len(digits) > len(str(MOST)) or int(digits) > MOST:
         raise NotFound(f"{what.capitalize()} not found.")
     return int(digits)
+
+
+def parse_query_id(query_params: Mapping[str, str], name: str) -> int:
+    """The id that a query must have under this name. Raises `Invalid`, which names it, for anything but a whole number
+    from 1 on; a number that no row can have is one that nothing is found under."""
+    text = query_params.get(name)
+    if text is None:
+        raise Invalid(f"`{name}` is missing.", field=name)
+    if not _POSITIVE.fullmatch(text):
+        raise Invalid(f"`{name}` must be a whole number from 1 on.", code="invalid_id", field=name)
+    return min(int(text), MOST)
 
 
 def parse_uuid(text: str, what: str) -> uuid.UUID:

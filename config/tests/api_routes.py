@@ -84,9 +84,15 @@ FORMS = {"POST /api/conversations/{conversation_id}/files"}
 """Routes that read a form with a file and no JSON."""
 
 
+QUERIES = {
+    "GET /api/conversations/{conversation_id}/project-draft/versions/compare": "?from={version_id}&to={version_id}",
+}
+"""What a route needs in its query."""
+
+
 def send(client: Client, route: Route, ids: dict[str, Any], body: Any = BODY, query: str = "", **options: Any) -> Any:
     """Asks a route as an ordinary client would: with a JSON body if its method has one, or with a small file."""
-    path = route.path(ids) + query
+    path = route.path(ids) + (query or QUERIES.get(str(route), "").format_map(ids))
     if str(route) in FORMS and body is BODY:
         return client.post(path, {"file": SimpleUploadedFile("note.txt", b"A note.")}, **options)
     if route.method == "get":

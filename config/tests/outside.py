@@ -2,9 +2,9 @@
 
 The words of the last user message steer the model: `[[words=50 delay_ms=5]]` its length and pace, `[[cut_after=10]]`
 drops the connection, `[[status=529]]` refuses, `[[empty]]` says nothing, `[[hang]]` falls silent after two words.
-"update the draft" makes it call `update_project_draft` first; "bad title" with a title that is too long; "ring the
-bell" makes it call `ring_the_bell`, a tool of the tests that needs approval; "create the project" the one of Linear,
-which is here, too.
+"update the draft" makes it call `update_project_draft` first; "bad title" with a title that is too long; "edit the
+draft" makes it call `edit_project_draft`; "ring the bell" makes it call `ring_the_bell`, a tool of the tests that needs
+approval; "create the project" the one of Linear, which is here, too.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from aiohttp import web
 
 from integrations.tests.fake_linear import LinearFaked
 
+EDIT = {"old": "w3", "new": "a lamp"}
 TITLE, DESCRIPTION = "A sharper title", "## Goal\n\nMeasure it."
 
 
@@ -134,6 +135,8 @@ class Plan:
             title = "x" * 81 if "bad title" in said else TITLE
             arguments = json.dumps({"title": title, "description": DESCRIPTION})
             self.call = {"name": "update_project_draft", "arguments": arguments}
+        if "edit the draft" in said and messages[-1]["role"] == "user" and "edit_project_draft" in offered:
+            self.call = {"name": "edit_project_draft", "arguments": json.dumps({"edits": [EDIT], "title": ""})}
         if "create the project" in said and messages[-1]["role"] == "user" and "create_linear_project" in offered:
             self.call = {"name": "create_linear_project", "arguments": "{}"}
         if "ring the bell" in said and messages[-1]["role"] == "user" and "ring_the_bell" in offered:

@@ -59,6 +59,8 @@ ROWS = {
     f"GET {DRAFT}": Row("shared", READ),
     f"PATCH {DRAFT}": Row("shared", WRITE),
     f"GET {DRAFT}/versions": Row("shared", READ),
+    f"GET {DRAFT}/versions/compare": Row("shared", READ),
+    f"GET {DRAFT}.md": Row("shared", READ),
     f"POST {DRAFT}/versions/{{version_id}}/activate": Row("shared", WRITE),
     f"POST {DRAFT}/generate": Row("shared", WRITE),
     f"GET {DRAFT}/chat": Row("shared", READ),

@@ -23,6 +23,7 @@ OPERATIONS = {
     "llm_prompt_versions",
     "project_create", "project_draft_activate", "project_draft_generate", "project_draft_partial_update",
     "project_draft_retrieve", "project_draft_versions", "project_retrieve",
+    "project_draft_version_compare", "project_draft_version_markdown",
 
     "run_cancel", "run_decision_approve", "run_decision_retry", "run_events", "run_list", "run_retrieve",
     "search_list", "search_similar",

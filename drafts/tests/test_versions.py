@@ -56,8 +56,13 @@ def test_it_shows_every_field_of_a_draft(alices: Client, draft: ProjectDraft) ->
             "description": "About Second",
             "is_manual_edit": False,
             "version_number": 2,
+            "created_by_user_id": draft.created_by_user_id,
+            "created_by_user_name": "alice",
+            "created_by_user_email": "alice@example.org",
+            "run_id": None,
             "model": "",
             "prompt_version": None,
+            "restored_from": None,
         },
     }
 

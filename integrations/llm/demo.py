@@ -5,9 +5,10 @@ import json
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from typing import Any
 
 from config.text import shorten
-from integrations.llm.demo_draft import Draft, change, current_draft, drafted
+from integrations.llm.demo_draft import Draft, change, current_draft, drafted, small_change
 from integrations.llm.events import Finished, LLMEvent, TextDelta, ToolCall, Usage
 from integrations.llm.messages import ChatRequest, Role, TextPart, ToolCallPart, ToolResultPart
 
@@ -69,7 +70,7 @@ def _reply(request: ChatRequest) -> _Reply:
     if _wants_generation(request, system):
         draft = drafted(wish)
         return _Reply(f"<title>{draft.title}</title>\n<description>{draft.description}</description>")
-    if tool := _wanted_tool(request, wish):
+    if tool := _wanted_tool(request, system, wish):
         return _Reply(call=ToolCall(f"demo_call_{_rounds(request) + 1}", tool, _arguments(tool, system, wish)))
     return _Reply(_small_talk(system, wish))
 
@@ -79,32 +80,43 @@ def _wants_generation(request: ChatRequest, system: str) -> bool:
     return asks and not request.tools
 
 
-def _wanted_tool(request: ChatRequest, wish: str) -> str:
+def _wanted_tool(request: ChatRequest, system: str, wish: str) -> str:
     """The name of the offered tool that `wish` is about; empty if none."""
     offered = {tool.name for tool in request.tools}
     if _QUESTION.match(wish):
         return ""
     if _PROJECT.search(wish) and "create_linear_project" in offered:
         return "create_linear_project"
-    return "update_project_draft" if _CHANGE.search(wish) and "update_project_draft" in offered else ""
+    if not _CHANGE.search(wish):
+        return ""
+    if "edit_project_draft" in offered and small_change(current_draft(system), wish):
+        return "edit_project_draft"
+    return "update_project_draft" if "update_project_draft" in offered else ""
 
 
 def _arguments(tool: str, system: str, wish: str) -> str:
-    if tool != "update_project_draft":
-        return "{}"
-    draft = change(current_draft(system), wish).draft
-    return json.dumps({"title": draft.title, "description": draft.description}, ensure_ascii=False)
+    current = current_draft(system)
+    given: dict[str, Any] = {}
+    if tool == "update_project_draft":
+        draft = change(current, wish).draft
+        given = {"title": draft.title, "description": draft.description}
+    elif tool == "edit_project_draft" and (small := small_change(current, wish)):
+        given = {"edits": [{"old": small.old, "new": small.new}] if small.old else [], "title": small.title}
+    return json.dumps(given, ensure_ascii=False)
 
 
 def _after_tools(request: ChatRequest) -> str:
     """What came of the calls whose results are the last message."""
     results = [part for part in request.messages[-1].parts if isinstance(part, ToolResultPart)]
-    return " ".join([*(_outcome(result, _last_wish(request)) for result in results), ABOUT])
+    current = current_draft(_said(request, "system"))
+    return " ".join([*(_outcome(result, current, _last_wish(request)) for result in results), ABOUT])
 
 
-def _outcome(result: ToolResultPart, wish: str) -> str:
+def _outcome(result: ToolResultPart, current: Draft, wish: str) -> str:
     if result.is_error:
         return f"I called `{result.name}`, but it was refused: {shorten(result.content, 300)}"
+    if result.name == "edit_project_draft" and (small := small_change(current, wish)):
+        return f"Done: I {small.summary}."
     if result.name == "update_project_draft":
         return f"Done: I {change(Draft('', ''), wish).summary}."
     return f"I called `{result.name}`, and it worked."

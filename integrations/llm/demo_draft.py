@@ -25,6 +25,12 @@ _CURRENT = re.compile(r"<current_draft>\s*<title>", re.I)
 _RENAME = re.compile(
     r"\b(?:rename|retitle)\b.*?\b(?:to|as)\b\s+(.+)|\btitle\b.*?\bto\b\s+(.+)|\bcall it\b\s+(.+)", re.I
 )
+_QUOTES = '"“”„«»`'
+_SWAP = re.compile(
+    rf"\b(?:replace|change)\b\s+[{_QUOTES}]([^{_QUOTES}]+)[{_QUOTES}]\s+(?:with|by|to|into)\s+"
+    rf"[{_QUOTES}]([^{_QUOTES}]+)[{_QUOTES}]",
+    re.I,
+)
 _SHORTEN = re.compile(r"\b(?:shorten|shorter|condense|trim)\b", re.I)
 _ADD = re.compile(r"\b(?:add|include|append|insert)\b\s+(.+)", re.I)
 _FILLER = re.compile(
@@ -60,6 +66,19 @@ class Change:
     summary: str
 
 
+@dataclass(frozen=True, slots=True)
+class SmallChange:
+    """Another title, or in the description `new` in the place of `old`; what is not meant is empty.
+
+    `summary` completes a sentence that begins with "I".
+    """
+
+    summary: str
+    title: str = ""
+    old: str = ""
+    new: str = ""
+
+
 def current_draft(system_text: str) -> Draft:
     """The draft that `system_text` holds in a `<current_draft>` element; an empty one if there is none."""
     found = _CURRENT.search(system_text)
@@ -86,15 +105,30 @@ def drafted(transcript: str) -> Draft:
 def change(draft: Draft, wish: str) -> Change:
     """`draft` with `wish` worked in: renamed, shortened, with a section more, or with the wish noted in it."""
     wish = shorten(_DRAFT_TAG.sub("", wish).strip(), WISH_CHARACTERS)
-    if name := _RENAME.search(wish):
-        title = shorten(_bare(next(group for group in name.groups() if group)), DRAFT_TITLE_CHARACTERS) or draft.title
-        return Change(replace(draft, title=title), f"renamed the draft to “{title}”")
+    if renamed := _renamed(wish):
+        return Change(replace(draft, title=renamed.title), renamed.summary)
     if _SHORTEN.search(wish):
         return Change(replace(draft, description=_shortened(draft.description)), "shortened the description")
     if addition := _ADD.search(wish):
         return _with_section(draft, _bare(_FILLER.sub("", _TARGET.sub("", addition[1]))), wish)
     noted = replace(draft, description=_noted(draft.description, wish))
     return Change(noted, f"noted your wish under “{REQUESTS}”, where a model would have worked it in")
+
+
+def small_change(draft: Draft, wish: str) -> SmallChange | None:
+    """What `wish` asks for, if that is a new title, or a piece of text for another one that `draft` has once."""
+    wish = shorten(wish, WISH_CHARACTERS)
+    if swap := _SWAP.search(wish):
+        old, new = swap.groups()
+        is_there = draft.description.count(old) == 1
+        return SmallChange(f"replaced “{old}” by “{new}”", old=old, new=new) if is_there else None
+    return _renamed(wish)
+
+
+def _renamed(wish: str) -> SmallChange | None:
+    name = _RENAME.search(wish)
+    title = shorten(_bare(next(filter(None, name.groups()))), DRAFT_TITLE_CHARACTERS) if name else ""
+    return SmallChange(f"renamed the draft to “{title}”", title=title) if title else None
 
 
 def first_sentence(text: str) -> str:

@@ -64,19 +64,23 @@ def _file(part: FilePart) -> dict[str, Any]:
 
 def _tool(tool: ToolSpec) -> dict[str, Any]:
     """`strict`, which keeps a model to the schema, where the schema allows it; the vendor takes it for granted."""
-    strict, schema = _is_closed(tool.schema), dict(tool.schema)
-    if strict:
-        schema["additionalProperties"] = False
-    described = {"name": tool.name, "description": tool.description, "parameters": schema}
-    return {"type": "function", "strict": strict, **described}
+    schema = {"additionalProperties": False, **tool.schema}
+    strict = _is_closed(schema)
+    described = {"name": tool.name, "description": tool.description}
+    return {"type": "function", "strict": strict, **described, "parameters": schema if strict else dict(tool.schema)}
 
 
 def _is_closed(schema: Mapping[str, Any]) -> bool:
-    """Whether all members of the object are plain values and required, which is what `strict` demands."""
-    properties = schema.get("properties", {})
-    is_flat = all(member.get("type") not in {"object", "array", None} for member in properties.values())
-    is_open = schema.get("additionalProperties", False) is not False
-    return is_flat and not is_open and set(schema.get("required", ())) == set(properties)
+    """Whether at every depth an object lets in only the members that it names and requires all of them."""
+    match schema.get("type"):
+        case "object":
+            members = schema.get("properties", {})
+            is_whole = schema.get("additionalProperties") is False and set(schema.get("required", ())) == set(members)
+            return is_whole and all(map(_is_closed, members.values()))
+        case "array":
+            return _is_closed(schema.get("items", {}))
+        case kind:
+            return kind is not None
 
 
 class ResponsesAnswer(Answer):

@@ -7,11 +7,12 @@ import time
 import pytest
 
 from integrations.llm.demo import DemoProvider
-from integrations.llm.demo_draft import NOTE, Draft, change, current_draft, drafted
+from integrations.llm.demo_draft import NOTE, Draft, change, current_draft, drafted, small_change
 from integrations.llm.events import Finished, LLMEvent, TextDelta, ToolCall, Usage
 from integrations.llm.messages import ChatRequest, Message, ToolCallPart, ToolResultPart, ToolSpec, text_message
 
 UPDATE = ToolSpec("update_project_draft", "Changes the draft.", {"type": "object"})
+EDIT = ToolSpec("edit_project_draft", "Changes pieces of the draft.", {"type": "object"})
 CREATE = ToolSpec("create_linear_project", "Creates the project.", {"type": "object"})
 SYSTEM = (
     "You refine a draft.\n<current_draft><title>Garden</title><description>## Goal\n\nGrow beans. Then eat them.\n\n"
@@ -152,6 +153,36 @@ async def test_it_reads_a_draft_that_talks_about_its_own_tags():
     assert current_draft(system) == Draft("T", described)
 
 
+async def called_with(wish: str) -> tuple[str, dict[str, object]]:
+    """The call that `wish` leads to where both tools are offered."""
+    events = await collect(request(wish, tools=(UPDATE, EDIT)))
+    (made,) = [event for event in events if isinstance(event, ToolCall)]
+    return made.name, json.loads(made.arguments)
+
+
+async def test_it_edits_where_a_change_is_small():
+    assert await called_with("rename the draft to Apollo") == ("edit_project_draft", {"edits": [], "title": "Apollo"})
+    edits = [{"old": "beans", "new": "lentils"}]
+    for wish in ('replace "beans" with "lentils"', "Please change “beans” to “lentils” in the draft."):
+        assert await called_with(wish) == ("edit_project_draft", {"edits": edits, "title": ""})
+
+
+async def test_it_rewrites_where_a_change_is_large_or_the_piece_is_not_there_once():
+    for wish in ("add a section about frost", 'replace "peas" with "lentils"', 'replace "s" with "z"'):
+        assert (await called_with(wish))[0] == "update_project_draft"
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ("rename it to Apollo", "renamed the draft to “Apollo”"),
+        ('replace "beans" with "peas"', "replaced “beans” by “peas”"),
+    ],
+)
+async def test_it_says_what_it_edited(wish, said):
+    assert (await answer(after("edit_project_draft", wish=wish))).startswith(f"Done: I {said}. ")
+
+
 @pytest.mark.parametrize("wish", ["What would you change?", "How do I add a file?", "Hello", "Danke schön"])
 async def test_it_leaves_the_draft_alone_when_nobody_asked(wish):
     assert not [event for event in await collect(request(wish)) if isinstance(event, ToolCall)]
@@ -271,10 +302,18 @@ def test_it_lets_no_tag_of_the_transcript_into_the_answer():
 
 
 @pytest.mark.parametrize(
-    "text", ["rename " * 50_000, "add" + " " * 100_000, "<current_draft> <title>" * 20_000, "- " * 100_000]
+    "text",
+    [
+        'replace "' * 50_000,
+        "rename " * 50_000,
+        "add" + " " * 100_000,
+        "<current_draft> <title>" * 20_000,
+        "- " * 100_000,
+    ],
 )
 def test_it_takes_no_time_over_hostile_text(text):
     began = time.process_time()
     change(current_draft(text), text)
+    small_change(current_draft(text), text)
     drafted(text)
     assert time.process_time() - began < 1

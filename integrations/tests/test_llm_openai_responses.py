@@ -82,6 +82,9 @@ async def test_it_sends_images_and_documents(talk):
 
 
 TEXT = {"type": "string"}
+OPEN = {"type": "object", "properties": {"b": TEXT}, "required": ["b"]}
+LIST_OF_OPEN = {"type": "array", "items": OPEN}
+LIST_OF_CLOSED = {"type": "array", "items": {**OPEN, "additionalProperties": False}}
 
 
 @pytest.mark.parametrize(
@@ -94,6 +97,10 @@ TEXT = {"type": "string"}
         ({"type": "object", "properties": {"a": TEXT}, "required": ["a"], "additionalProperties": True}, False),
         ({"type": "object", "properties": {"a": {"type": "array"}}, "required": ["a"]}, False),
         ({"type": "object", "properties": {"a": {}}, "required": ["a"]}, False),
+        ({"type": "object", "properties": {"a": {"type": "array", "items": TEXT}}, "required": ["a"]}, True),
+        ({"type": "object", "properties": {"a": LIST_OF_CLOSED}, "required": ["a"]}, True),
+        ({"type": "object", "properties": {"a": LIST_OF_OPEN}, "required": ["a"]}, False),
+        ({"type": "object", "properties": {"a": {"type": ["string", "null"]}}, "required": ["a"]}, True),
     ],
 )
 async def test_it_keeps_the_model_to_a_schema_that_allows_it(talk, schema, is_strict):

@@ -45,6 +45,7 @@ def test_the_built_in_prompt_of_a_chat_has_its_placeholders_and_its_tool() -> No
     expected = {"current_project_draft", "original_conversation_summary", "memories_context"}
     assert prompts.placeholders(text) == expected
     assert "`update_project_draft`" in text
+    assert "`edit_project_draft`" in text
 
 
 def test_the_built_in_prompt_of_a_generation_has_its_placeholder_and_its_elements() -> None:

@@ -218,6 +218,6 @@ function madeBy({ model, fallback_from, usage }) {
 const dollars = (amount) => `$${amount < 0.01 ? amount.toPrecision(1) : amount.toFixed(2)}`;
 
 function deed({ name, status, detail }) {
-  const known = name === "update_project_draft" && status === "succeeded";
+  const known = ["update_project_draft", "edit_project_draft"].includes(name) && status === "succeeded";
   return h("li", { className: status, textContent: known ? "The draft was changed." : detail });
 }

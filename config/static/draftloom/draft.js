@@ -1,6 +1,7 @@
 /** The draft of the open conversation: reading, editing, versions, and watching it being written. */
 
 import { attempt, call, Problem, request } from "./api.js";
+import { choice, comparison } from "./compare.js";
 import { $, button, h, inWords, say, time } from "./dom.js";
 import { markdown } from "./markdown.js";
 import { chosenModel } from "./models.js";
@@ -37,6 +38,13 @@ export async function watchWriting(runId, { response, signal, text, status }) {
   const end = await follow(runId, { response, signal, onEvent, onLink: (isUp) => say(status, isUp ? state : "Reconnecting…") });
   answer = "";
   return end;
+}
+
+/** Who or what made a version, in words. */
+function madeBy({ created_by_user_name: name, is_manual_edit: isByHand, model, restored_from: restored }) {
+  if (restored) return `Version ${restored}, brought back by ${name}`;
+  if (isByHand) return `Edited by ${name}`;
+  return model ? `Written by ${model} for ${name}` : `Begun by ${name}`;
 }
 
 export class Draft {
@@ -84,16 +92,50 @@ export class Draft {
 
   look(version) {
     this.view(version);
-    $("draft").scrollTop = 0;
-    $("draft-reading").scrollIntoView({ block: "nearest" });
+    this.scrollUp();
+  }
+
+  scrollUp() {
+    $("draft-reading").scrollIntoView(); // the page on a narrow screen
+    $("draft").scrollTop = 0; // the panel on a wide one
   }
 
   earlier(version) {
     return [
       h("p", { textContent: `This is version ${version.version_number}, not the current one.` }),
-      button("Bring back", () => this.tried(() => this.bringBack(version)), "primary"),
+      this.bringBackButton(version, "Bring back", "primary"),
       button("Show the current one", () => this.look(this.active)),
     ];
+  }
+
+  /** Shows in the draft's place what has changed between two versions, by default since this one. */
+  async compare(version, other = this.counterpart(version)) {
+    const content = await comparison(this.path, version, other, { signal: this.signal });
+    this.view(version);
+    const others = this.versions.filter((one) => one !== version);
+    const label = `Bring back version ${version.version_number}`;
+    $("draft-earlier").hidden = false;
+    $("draft-earlier").replaceChildren(
+      choice(version, others, other, (chosen) => this.tried(() => this.compare(version, chosen))),
+      ...(this.canBringBack(version) ? [this.bringBackButton(version, label, "primary")] : []),
+      button("Show the text", () => this.look(version)),
+    );
+    $("draft-text").replaceChildren(content);
+    this.scrollUp();
+  }
+
+  /** What a version is compared with: the current one, and that with the one before. */
+  counterpart(version) {
+    const isActive = version.version_id === this.active?.version_id;
+    return this.versions[isActive ? this.versions.indexOf(version) + 1 : 0] ?? this.versions[0];
+  }
+
+  canBringBack(version) {
+    return !this.locked && version.version_id !== this.active?.version_id;
+  }
+
+  bringBackButton(version, label, className) {
+    return button(label, () => this.tried(() => this.bringBack(version)), className);
   }
 
   get isUnwritten() {
@@ -117,9 +159,10 @@ export class Draft {
     const isShown = version.version_id === this.shown?.version_id;
     const actions = isActive ? [h("span", { className: "tag", textContent: "current" })] : [];
     if (!isShown) actions.push(button("View", () => this.look(version)));
-    if (!isActive && !this.locked) actions.push(button("Bring back", () => this.tried(() => this.bringBack(version))));
-    const by = version.is_manual_edit ? "Edited by hand" : "Written by a model";
-    const about = h("span", {}, h("strong", { textContent: `Version ${version.version_number}` }), ` · ${by} · `);
+    if (this.versions.length > 1) actions.push(button("Changes", () => this.tried(() => this.compare(version))));
+    if (this.canBringBack(version)) actions.push(this.bringBackButton(version, "Bring back"));
+    const about = h("span", {}, h("strong", { textContent: `Version ${version.version_number}` }));
+    about.append(` · ${madeBy(version)} · `);
     about.append(time(version.created_at));
     return h("li", { className: isShown ? "shown" : "" }, about, h("span", { className: "actions" }, ...actions));
   }
