@@ -8,12 +8,15 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import MD5
+from django.db.models.functions import MD5, Left, Lower
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.principals import Principal
 from config.text import uuid7
+
+TITLE_KEY = Lower(Left("title", 200))
+"""By which titles are sorted: longer ones would not fit into an index, nor into a cursor."""
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):

@@ -22,7 +22,7 @@ def listed(client: Client, query: str = "") -> list[dict[str, Any]]:
     answer = client.get(PATH + query)
     assert answer.status_code == 200
     body = answer.json()
-    assert list(body) == ["conversations"]
+    assert list(body) == ["conversations", "next"]
     rows: list[dict[str, Any]] = body["conversations"]
     return rows
 
