@@ -72,7 +72,7 @@ def test_the_search_has_the_same_ones(bob: User, alices: Client, three: None):
         found = {
             hit["conversation_title"]
             for q in ALL
-            for hit in alices.get(PATHS["search"], {"q": q} | parameters).json()["results"]
+            for hit in alices.get(PATHS["search"], {**parameters, "q": q}).json()["results"]
         }
         assert found == expected, parameters
 
