@@ -28,7 +28,10 @@ def ordering(sort_by: str, *, descending: bool) -> Ordering:
 def listed(
     *, user: Principal, filters: Filters, page: Page, fields: Sequence[str]
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """These fields of the dashboard's rows on the page, in one statement, and the cursor of the next page."""
+    """These fields of the dashboard's rows on the page, in one statement, and the cursor of the next page.
+
+    `fields` hold the columns by which the page is sorted.
+    """
     ids = page.take(visible_conversations(user, filters)).values("id")
     rows = page.ordering.sort(DashboardRow.objects.filter(id__in=ids))
     shown, following = page.cut(list(rows.values(*fields, **page.ordering.computed)))

@@ -56,7 +56,7 @@ def test_every_filter_holds_in_the_list(alice: User, bob: User, alices: Client, 
 
 
 def test_the_search_has_the_same_ones(bob: User, alices: Client, three: None):
-    for parameters, expected in (
+    cases: tuple[tuple[dict[str, Any], set[str]], ...] = (
         ({}, ALL),
         ({"status": "completed"}, {"The pier"}),
         ({"importer": "me"}, ALL - {"The pier"}),
@@ -68,7 +68,8 @@ def test_the_search_has_the_same_ones(bob: User, alices: Client, three: None):
         ({"source": "text", "importer": "me"}, set()),
         ({"has_files": "true", "importer": "me"}, {"A lighthouse"}),
         ({"date_to": "2025-03-04"}, {"Baking bread"}),
-    ):
+    )
+    for parameters, expected in cases:
         found = {
             hit["conversation_title"]
             for q in ALL
