@@ -234,7 +234,8 @@ def test_it_reads_a_page_from_the_middle_of_an_index_and_no_more(alice: User, al
     some(alice, 2000, random.Random(7))
     Conversation.objects.update(updated_at=F("updated_at") + F("id") * timedelta(seconds=1))
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE conversations, users, project_drafts, project_draft_versions, projects")
+        cursor.execute("ANALYZE conversations")
+        cursor.execute("SET LOCAL enable_seqscan = off")  # 2,000 small rows are soon read
     names = {"updated": "newest", "imported": "last_imported", "title": "by_title"}
     middle = Conversation.objects.earliest("id").pk + 1000
     for sort_by, sort_dir in SORTS:

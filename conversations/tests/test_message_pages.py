@@ -90,9 +90,7 @@ def size_of_answer(query: str) -> int:
 
 @pytest.mark.parametrize(
     "messages",
-    *[
-        ["", ",", "1,", ",1", "a", "1,a", "-1", "1,-1", "1.5", "1, 2", " 1", "1\n", "+1", "1,2,3", "0,0", "0,1001"],
-    ],
+    ["", ",", "1,", ",1", "a", "1,a", "-1", "1,-1", "1.5", "1, 2", " 1", "1\n", "+1", "1,2,3", "0,0", "0,1001"],
 )
 def test_it_refuses_a_part_that_cannot_be(alice: User, alices: Client, messages: str):
     path = f"/api/conversations/{make_conversation(alice).pk}"
