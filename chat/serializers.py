@@ -8,6 +8,7 @@ from rest_framework import serializers
 from chat.file_serializers import FileAttachmentSerializer
 from chat.models import ChatMessage, ChatMessageRevision
 from config.api.fields import StrictBooleanField, StrictCharField, StrictIntegerField
+from config.api.pagination import PageSerializer
 from config.limits import MESSAGE_CHARACTERS, MESSAGE_FILES
 from conversations.serializers import UsageSerializer
 
@@ -40,7 +41,7 @@ class ChatMessageSerializer(serializers.ModelSerializer[ChatMessage]):
         return message.run.usage if message.run and message.role == ChatMessage.Role.ASSISTANT else None
 
 
-class HistorySerializer(serializers.Serializer[Any]):
+class HistorySerializer(PageSerializer):
     chat_messages = ChatMessageSerializer(many=True)
 
 

@@ -11,6 +11,7 @@ from accounts.principals import Principal
 from chat.context import refuse_too_long
 from chat.files import UNREAD
 from chat.models import ChatMessage, FileAttachment
+from config.api.cursors import NUMBER, Key, Ordering
 from config.exceptions import Conflict, NotFound
 from conversations.models import Conversation, Run
 from conversations.runs import lifecycle
@@ -22,6 +23,9 @@ from llmconfig.models import LLMModel
 from llmconfig.services import choose_model
 
 IMPORT_OPTIONS = ("url", "duplicate_resolution", "accept_summarization", "target_conversation_id")
+
+LAST_MESSAGES = Ordering("chat", (Key("sequence_number", NUMBER),))
+"""From the end, where a chat is read: its first page holds what was said last."""
 
 
 def history(*, user: Principal, conversation_id: int) -> QuerySet[ChatMessage]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from operator import attrgetter
 from typing import ClassVar
 
 from django.db.models import Prefetch
@@ -22,6 +23,7 @@ from chat.serializers import (
     SendSerializer,
 )
 from config.api.ids import parse_id, parse_uuid
+from config.api.pagination import CURSOR, page_of
 from config.api.streams import StreamRun, last_event, requested_dialect
 from config.api.views import ViewSet
 from conversations.runs.starting import stream_of
@@ -29,6 +31,10 @@ from conversations.serializers import RunSerializer
 from drafts.serializers import ModelChoiceSerializer
 from drafts.views import STREAM
 
+LIMIT = OpenApiParameter(
+    "limit", int, description="Only so many of the last messages, 1 to 1000; with a `cursor` 100 unless told."
+)
+PAGED = {"limit", "cursor"}
 REVISIONS = OpenApiParameter("revisions", bool, description="Also the earlier answers that were written again.")
 
 
@@ -39,17 +45,19 @@ class ChatViewSet(ViewSet):
         "regenerate": "conversations:write",
     }
 
-    @extend_schema(
-        summary="The chat about the draft", parameters=[REVISIONS], responses=HistorySerializer, tags=["chat"]
-    )
+    @extend_schema(summary="The chat about the draft: all of it, or its last messages and then those before",
+                   parameters=[REVISIONS, LIMIT, CURSOR], responses=HistorySerializer, tags=["chat"])  # fmt: skip
     def list(self, request: Request, conversation_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
+        page = page_of(request.query_params, services.LAST_MESSAGES) if PAGED & set(request.query_params) else None
         messages = services.history(user=principal(request), conversation_id=pk)
-        if request.query_params.get("revisions") != "true":
-            return Response({"chat_messages": ChatMessageSerializer(messages, many=True).data})
-        earlier = Prefetch("revisions", ChatMessageRevision.objects.order_by("pk"))
-        messages = messages.prefetch_related(earlier)
-        return Response({"chat_messages": MessageWithRevisionsSerializer(messages, many=True).data})
+        shown = ChatMessageSerializer
+        if request.query_params.get("revisions") == "true":
+            messages = messages.prefetch_related(Prefetch("revisions", ChatMessageRevision.objects.order_by("pk")))
+            shown = MessageWithRevisionsSerializer
+        rows, following = page.cut(list(page.take(messages))) if page else (messages, None)
+        ordered = sorted(rows, key=attrgetter("sequence_number"))
+        return Response({"chat_messages": shown(ordered, many=True).data, "next": following})
 
     @extend_schema(summary="Say something and watch the answer being written", request=SendSerializer,
                    responses=STREAM, tags=["chat"])  # fmt: skip

@@ -21,6 +21,7 @@ UPLOAD_BYTES = 10 * 1024 * 1024
 FILENAME_BYTES = 255  # what file systems take
 PARSE_IN_PROCESS_BYTES = 1024 * 1024  # a larger import is parsed in a child process
 QUERY_CHARACTERS = 1_000
+COUNTED_ROWS = 10_000  # of a list whose total is asked for
 ANSWER_CHARACTERS = 400_000
 IMAGE_PIXELS = 50_000_000
 INLINE_BYTES = 20 * 1024 * 1024  # of files in one request to a model, before they are encoded

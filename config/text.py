@@ -25,6 +25,15 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
 
 
+def like_inside(text: str) -> str:
+    """The pattern of SQL's LIKE for what holds `text`, in which `%` and `_` stand for themselves."""
+    return f"%{like_literal(text)}%"
+
+
+def like_literal(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
 def plain(markdown: str, limit: int) -> str:
     """The beginning of a text without its markup, cut after a word, in at most `limit` characters."""
     text = re.sub(r"```.*?(?:```|\Z)", " ", markdown, flags=re.DOTALL)

@@ -8,12 +8,16 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import MD5
+from django.db.models.functions import MD5, Left, Lower
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.principals import Principal
 from config.text import uuid7
+from conversations.dashboard import DashboardRow as DashboardRow  # for Django, which looks for models here
+
+TITLE_KEY = Lower(Left("title", 200))
+"""By which titles are sorted: longer ones would not fit into an index, nor into a cursor."""
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
@@ -57,6 +61,8 @@ class Conversation(models.Model):
         constraints = [models.CheckConstraint(condition=~Q(title=""), name="conversations_title_check")]
         indexes = [
             models.Index(F("updated_at").desc(), F("id").desc(), name="conversations_newest"),  # the list
+            models.Index(F("import_date").desc(), F("id").desc(), name="conversations_last_imported"),
+            models.Index(TITLE_KEY, F("id"), name="conversations_by_title"),
             models.Index(MD5("url"), name="conversations_url_md5"),  # duplicates at import, search by link
             models.Index(fields=["source", "source_id"], name="conversations_source"),  # re-import of an export
             GinIndex(OpClass("title", name="gin_trgm_ops"), name="idx_conversations_title_trgm"),  # search by title
@@ -269,32 +275,3 @@ class SummaryJob(models.Model):
 
     def __str__(self) -> str:
         return f"Summary of the {self.get_source_display()} of conversation {self.conversation_id}"
-
-
-class DashboardRow(models.Model):
-    """A row of `conversation_dashboard_view`: a conversation with its draft, project and last messages.
-
-    The view reads tables of apps above this one, so a migration of `chat` makes it.
-    """
-
-    id = models.BigIntegerField(primary_key=True)
-    url = models.TextField()
-    title = models.TextField()
-    import_date = models.DateTimeField()
-    is_locked = models.BooleanField()
-    created_at = models.DateTimeField()
-    updated_at = models.DateTimeField()
-    user_id = models.BigIntegerField()
-    user_name = models.TextField()
-    user_email = models.TextField()
-    project_draft_title = models.TextField(null=True)  # noqa: DJ001 - null means that there is no draft
-    project_draft_description = models.TextField(null=True)  # noqa: DJ001
-    linear_url = models.TextField(null=True)  # noqa: DJ001
-    last_user_message_content = models.TextField(null=True)  # noqa: DJ001
-    last_assistant_message_content = models.TextField(null=True)  # noqa: DJ001
-    has_images = models.BooleanField()
-    has_pdfs = models.BooleanField()
-
-    class Meta:
-        managed = False
-        db_table = "conversation_dashboard_view"

@@ -5,7 +5,9 @@ from typing import Any
 from rest_framework import serializers
 
 from config.api.fields import StrictCharField
-from config.limits import CONVERSATION_TITLE_CHARACTERS, SUMMARY_CHARACTERS
+from config.api.pagination import PageSerializer
+from config.limits import CONVERSATION_TITLE_CHARACTERS, COUNTED_ROWS, SUMMARY_CHARACTERS
+from conversations.message_pages import Messages
 from conversations.models import Conversation, DashboardRow, Run
 
 LIST_FIELDS = [
@@ -23,8 +25,12 @@ class ConversationListItemSerializer(serializers.ModelSerializer[DashboardRow]):
         fields = LIST_FIELDS
 
 
-class ConversationListSerializer(serializers.Serializer[Any]):
+class ConversationListSerializer(PageSerializer):
     conversations = ConversationListItemSerializer(many=True)
+    total = serializers.IntegerField(required=False, help_text="Of all pages; there if `with_total` asked for it.")
+    total_is_capped = serializers.BooleanField(
+        required=False, help_text=f"True if there are more: counting ends at {COUNTED_ROWS:,}."
+    )
 
 
 class ImportedMessageSerializer(serializers.Serializer[Any]):
@@ -59,6 +65,27 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
 
     def get_imported_chat(self, conversation: Conversation) -> list[dict[str, str]] | None:
         return conversation.imported_chat or None
+
+
+class ConversationPartSerializer(ConversationSerializer):
+    """With a part of the imported chat only: `context["messages"]`, of `conversations.message_pages`."""
+
+    imported_chat_total = serializers.IntegerField(required=False, help_text="Messages; there if `messages` was sent.")
+    imported_chat_next = serializers.CharField(
+        required=False, allow_null=True, help_text="`messages` of the next part; null after the last one."
+    )
+
+    class Meta(ConversationSerializer.Meta):
+        fields = [*ConversationSerializer.Meta.fields, "imported_chat_total", "imported_chat_next"]
+
+    def to_representation(self, instance: Conversation) -> dict[str, Any]:
+        messages: Messages = self.context["messages"]
+        place = {"imported_chat_total": messages.total, "imported_chat_next": messages.next}
+        return super().to_representation(instance) | place
+
+    def get_imported_chat(self, conversation: Conversation) -> list[dict[str, str]] | None:
+        messages: Messages = self.context["messages"]
+        return messages.shown if messages.total else None
 
 
 class TitleSerializer(serializers.Serializer[Any]):
@@ -98,5 +125,5 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         return run.step["approval"] if run.state == Run.State.WAITING else None
 
 
-class RunListSerializer(serializers.Serializer[Any]):
+class RunListSerializer(PageSerializer):
     runs = RunSerializer(many=True)

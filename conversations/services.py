@@ -24,9 +24,10 @@ UNTITLED = "Untitled conversation"
 RUN_TEXT_KEPT = timedelta(days=7)
 
 
-def get_conversation(*, user: Principal, conversation_id: int) -> Conversation:
+def get_conversation(*, user: Principal, conversation_id: int, with_chat: bool = True) -> Conversation:
     """Raises `NotFound` for one that is missing or not this user's to see."""
-    return _one(Conversation.objects.visible_to(user), conversation_id)
+    rows = Conversation.objects.visible_to(user)
+    return _one(rows if with_chat else rows.defer("imported_chat"), conversation_id)
 
 
 def require_visible(*, user: Principal, conversation_id: int) -> None:

@@ -11,15 +11,18 @@ from rest_framework.response import Response
 from accounts.authentication import counted_as, current_user, principal
 from accounts.serializers import MessageSerializer
 from config.api.ids import parse_id, parse_uuid
-from config.api.pagination import limit_offset
+from config.api.pagination import CURSOR, page_of
 from config.api.streams import StreamRun, last_event, requested_dialect
 from config.api.views import ViewSet
 from config.exceptions import Invalid
-from conversations import services
-from conversations.models import Conversation, DashboardRow, Run
+from conversations import listing, message_pages, services
+from conversations.list_serializers import ListParametersSerializer
+from conversations.message_pages import parse_part
+from conversations.models import Run
 from conversations.serializers import (
     LIST_FIELDS,
     ConversationListSerializer,
+    ConversationPartSerializer,
     ConversationSerializer,
     RenamedSerializer,
     RunListSerializer,
@@ -33,6 +36,13 @@ from llmconfig.serializers import UsageTotalsSerializer
 RUNS_SHOWN = 200
 LIMIT = OpenApiParameter("limit", int, description="How many at most, 1 to 1000; 100 unless told.")
 OFFSET = OpenApiParameter("offset", int, description="How many to leave out from the start.")
+MESSAGES = OpenApiParameter(
+    "messages",
+    str,
+    description="`<after>,<limit>`: only so many messages of the imported chat (1 to 1000; 100 unless "
+    "told), without the first `after`. All of them without this parameter.",
+)
+RUN_LIMIT = OpenApiParameter("limit", int, description="How many at most, 1 to 1000; 200 unless told.")
 STATE = OpenApiParameter(
     "state", str, enum=["active", "all"], description="Only those not over yet, or all (the default)."
 )
@@ -54,20 +64,25 @@ class ConversationViewSet(ViewSet):
         "summary": "conversations:write",
     }
 
-    @extend_schema(summary="All conversations, the latest change first", parameters=[LIMIT, OFFSET],
+    @extend_schema(summary="All conversations, the latest change first unless told otherwise",
+                   parameters=[ListParametersSerializer, LIMIT, OFFSET, CURSOR],
                    responses=ConversationListSerializer, tags=["conversations"])  # fmt: skip
     def list(self, request: Request) -> Response:
-        limit, offset = limit_offset(request.query_params)
-        visible = Conversation.objects.visible_to(principal(request)).order_by("-updated_at", "-id")
-        page = visible.values("id")[offset : offset + limit]
-        rows = DashboardRow.objects.filter(id__in=page).order_by("-updated_at", "-id").values(*LIST_FIELDS)
-        return Response({"conversations": list(rows)})
+        asked = ListParametersSerializer(data=request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        page = page_of(request.query_params, asked.ordering())
+        user, filters = principal(request), asked.filters()
+        rows, following = listing.listed(user=user, filters=filters, page=page, fields=LIST_FIELDS)
+        total = listing.total(user=user, filters=filters) if asked.validated_data["with_total"] else {}
+        return Response({"conversations": rows, "next": following} | total)
 
-    @extend_schema(
-        summary="A conversation with its imported chat", responses=ConversationSerializer, tags=["conversations"]
-    )
+    @extend_schema(summary="A conversation with its imported chat", parameters=[MESSAGES],
+                   responses=ConversationPartSerializer, tags=["conversations"])  # fmt: skip
     def retrieve(self, request: Request, conversation_id: str) -> Response:
-        return Response(self._conversation(request, parse_id(conversation_id, "conversation")))
+        pk = parse_id(conversation_id, "conversation")
+        asked = request.query_params.get("messages")
+        shown = self._conversation(request, pk) if asked is None else self._part(request, pk, parse_part(asked))
+        return Response(shown)
 
     @extend_schema(
         summary="Change the title", request=TitleSerializer, responses=RenamedSerializer, tags=["conversations"]
@@ -100,7 +115,7 @@ class ConversationViewSet(ViewSet):
         services.write_summary(user=current_user(request), conversation_id=pk, **body.validated_data)
         return Response(body.validated_data)
 
-    @extend_schema(summary="The runs of a conversation, the newest first", parameters=[STATE],
+    @extend_schema(summary="The runs of a conversation, the newest first", parameters=[STATE, RUN_LIMIT, CURSOR],
                    responses=RunListSerializer, tags=["runs"])  # fmt: skip
     def runs(self, request: Request, conversation_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
@@ -121,6 +136,13 @@ class ConversationViewSet(ViewSet):
         conversation = services.get_conversation(user=principal(request), conversation_id=pk)
         return ConversationSerializer(conversation).data
 
+    @staticmethod
+    def _part(request: Request, pk: int, part: message_pages.Part) -> Any:
+        user = principal(request)
+        conversation = services.get_conversation(user=user, conversation_id=pk, with_chat=False)
+        messages = message_pages.read(user=user, conversation_id=pk, part=part)
+        return ConversationPartSerializer(conversation, context={"messages": messages}).data
+
 
 class RunViewSet(ViewSet):
     scopes: ClassVar[Mapping[str, str]] = {
@@ -130,9 +152,8 @@ class RunViewSet(ViewSet):
         "cancel": "conversations:write",
     }
 
-    @extend_schema(
-        summary="Your own runs, the newest first", parameters=[STATE], responses=RunListSerializer, tags=["runs"]
-    )
+    @extend_schema(summary="Your own runs, the newest first", parameters=[STATE, RUN_LIMIT, CURSOR],
+                   responses=RunListSerializer, tags=["runs"])  # fmt: skip
     def list(self, request: Request) -> Response:
         return Response(_run_list(request, user=principal(request).pk))
 
@@ -171,6 +192,7 @@ def _run_list(request: Request, **which: Any) -> dict[str, Any]:
     state = request.query_params.get("state", "all")
     if state not in {"active", "all"}:
         raise Invalid("`state` is `active` or `all`.", field="state")
-    runs = Run.objects.visible_to(principal(request)).filter(**which).order_by("-created_at", "-id")
-    shown = runs.active() if state == "active" else runs
-    return {"runs": RunSerializer(shown[:RUNS_SHOWN], many=True).data}
+    page = page_of(request.query_params, listing.NEWEST_RUNS, default=RUNS_SHOWN)
+    runs = Run.objects.visible_to(principal(request)).filter(**which)
+    shown, following = page.cut(list(page.take(runs.active() if state == "active" else runs)))
+    return {"runs": RunSerializer(shown, many=True).data, "next": following}

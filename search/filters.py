@@ -1,38 +1,12 @@
-"""Which conversations a search looks at."""
+"""What a search looks at: conversations as in the list of them, and kinds of content."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
 
-from django.db.models import Exists, OuterRef
-
-from accounts.principals import Principal
-from chat.models import FileAttachment
-from conversations.models import Conversation, ConversationQuerySet
+from conversations import filters
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """What a hit must fulfil; what is empty or None leaves everything. The days are of the import, in UTC."""
+class Filters(filters.Filters):
+    """`source_types` are the kinds of content in which hits must lie; all of them if none is given."""
 
-    status: str = "all"
     source_types: tuple[str, ...] = ()
-    importer: str = ""
-    date_from: date | None = None
-    date_to: date | None = None
-    has_files: bool | None = None
-
-
-def visible_conversations(user: Principal, filters: Filters) -> ConversationQuerySet:
-    rows = Conversation.objects.visible_to(user)
-    if filters.status != "all":
-        rows = rows.filter(is_locked=filters.status == "completed")
-    if filters.importer:
-        rows = rows.filter(source=filters.importer)
-    if filters.date_from:
-        rows = rows.filter(import_date__gte=datetime.combine(filters.date_from, time.min, UTC))
-    if filters.date_to:
-        rows = rows.filter(import_date__lte=datetime.combine(filters.date_to, time.max, UTC))
-    if filters.has_files is not None:
-        has_files = Exists(FileAttachment.objects.filter(conversation=OuterRef("pk")))
-        rows = rows.filter(has_files if filters.has_files else ~has_files)
-    return rows

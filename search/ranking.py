@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
+from config.text import like_inside, like_literal
 from conversations.models import ConversationQuerySet
 from search.models import SourceType
 from search.query import Query
@@ -137,13 +138,12 @@ def named(visible: ConversationQuerySet) -> tuple[str, dict[str, Any]]:
 
 
 def _of_query(query: Query, inside: str) -> dict[str, Any]:
-    pattern = inside.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return {
         "words": query.words,
         "all": query.is_link,
         "text": inside,
-        "start": f"{pattern}%",
-        "inside": f"%{pattern}%",
+        "start": f"{like_literal(inside)}%",
+        "inside": like_inside(inside),
         "may_be_typo": len(inside) >= SHORTEST_INSIDE and not query.phrases,
         "urls": list(query.urls),
         "url_hashes": [hashlib.md5(url.encode(), usedforsecurity=False).hexdigest() for url in query.urls],

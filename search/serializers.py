@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from config.limits import QUERY_CHARACTERS
+from conversations.list_serializers import FilterParametersSerializer
 from search.filters import Filters
 from search.models import SourceType
 from search.ranking import CONTENT_TYPES, KINDS, Answer, Hit, Page
@@ -13,17 +14,15 @@ from search.snippets import snippet
 MOST_HITS = 100
 MOST_OFFSET = 10**9  # far beyond what is ever found
 HITS_PER_OFFSET = 1000
-STATUSES = ("all", "in_progress", "completed")
 SORTS = ("score", "relevance", "updated", "imported", "title")
 
 
-class SearchParametersSerializer(serializers.Serializer[Any]):
+class SearchParametersSerializer(FilterParametersSerializer):
     q = serializers.CharField(
         max_length=QUERY_CHARACTERS, allow_blank=True, help_text='Words, a link, an id; "quoted" words must be there.'
     )
     limit = serializers.IntegerField(min_value=1, max_value=MOST_HITS, default=20, help_text="How many hits at most.")
     offset = serializers.IntegerField(min_value=0, default=0, help_text="How many to leave out from the start.")
-    status = serializers.ChoiceField(STATUSES, default="all", help_text="`completed` is what has become a project.")
     sort_by = serializers.ChoiceField(SORTS, default="score", help_text="`relevance` is the same as `score`.")
     sort_dir = serializers.ChoiceField(["desc", "asc"], default="desc")
     source_type = serializers.MultipleChoiceField(
@@ -31,23 +30,9 @@ class SearchParametersSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="Only hits in this kind of content; may be given several times.",
     )
-    importer = serializers.CharField(
-        max_length=40, required=False, default="", allow_blank=True, help_text="Only chats from this source."
-    )
-    date_from = serializers.DateField(required=False, help_text="Imported on this day or later (UTC).")
-    date_to = serializers.DateField(required=False, help_text="Imported on this day or earlier (UTC).")
-    has_files = serializers.BooleanField(required=False, help_text="Only conversations with files, or without.")
 
     def filters(self) -> Filters:
-        given = self.validated_data
-        return Filters(
-            status=given["status"],
-            source_types=tuple(sorted(given.get("source_type", ()))),
-            importer=given["importer"],
-            date_from=given.get("date_from"),
-            date_to=given.get("date_to"),
-            has_files=given.get("has_files"),
-        )
+        return Filters(**self.chosen(), source_types=tuple(sorted(self.validated_data.get("source_type", ()))))
 
     def page(self) -> Page:
         given = self.validated_data

@@ -9,9 +9,10 @@ from django.db import OperationalError
 
 from accounts.principals import Principal
 from config.exceptions import BadRequest, Unavailable
+from conversations.filters import visible_conversations
 from conversations.models import ConversationQuerySet
 from search import query_vectors
-from search.filters import Filters, visible_conversations
+from search.filters import Filters
 from search.query import Query, parse
 from search.ranking import Answer, Found, Page, find
 

@@ -27,7 +27,8 @@ def history(client: Client, draft: ProjectDraft) -> list[dict[str, Any]]:
     answer = client.get(f"/api/conversations/{draft.conversation_id}/project-draft/chat")
     assert answer.status_code == 200
     body = answer.json()
-    assert list(body) == ["chat_messages"]
+    assert list(body) == ["chat_messages", "next"]
+    assert body["next"] is None
     messages: list[dict[str, Any]] = body["chat_messages"]
     return messages
 
@@ -47,7 +48,10 @@ def attach(message: ChatMessage, name: str) -> FileAttachment:
 def test_it_is_an_empty_list_before_anybody_spoke(alice: User, alices: Client, draft: ProjectDraft) -> None:
     assert history(alices, draft) == []
     without_draft = make_conversation(alice, "Another")
-    assert alices.get(f"/api/conversations/{without_draft.pk}/project-draft/chat").json() == {"chat_messages": []}
+    assert alices.get(f"/api/conversations/{without_draft.pk}/project-draft/chat").json() == {
+        "chat_messages": [],
+        "next": None,
+    }
 
 
 def test_it_shows_every_field_of_a_message(alice: User, alices: Client, draft: ProjectDraft) -> None:

@@ -97,11 +97,19 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "An operator has to set Google's client id and secret, or hand out a login link.",
     ),
     "invalid": ("Not acceptable", "The input is well-formed but not acceptable; `detail` and `errors` say why."),
+    "invalid_cursor": (
+        "Not a cursor of this list",
+        "A cursor is the `next` of the page before, in the same order and without `offset`. Start again without it.",
+    ),
     "invalid_event_id": ("Not an event id", "Event ids are `<run>:<number>`, as in the `id` lines of a stream."),
     "invalid_host": ("Unknown host", "The server does not answer to the host name in the request."),
     "invalid_id": ("Not an id", "Ids of things are positive whole numbers, ids of runs are UUIDs."),
     "invalid_limit": ("Limit out of range", "`limit` must be a whole number within the range that `detail` names."),
     "invalid_offset": ("Offset out of range", "`offset` must be a whole number and not negative."),
+    "invalid_messages": (
+        "Not a part of a chat",
+        "`messages` is how many messages to leave out and how many to show, 1 to 1000, such as `messages=200,100`.",
+    ),
     "import_not_ready": (
         "The archive is not ready",
         "A worker still lists what it holds, or could not: `state` and `error` of the import say which.",

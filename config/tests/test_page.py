@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import transaction
 from playwright.sync_api import Browser, Dialog, FilePayload, Locator, Page, Route, expect
 
 from chat import extraction
 from chat.models import FileAttachment
 from config.limits import UPLOAD_BYTES
+from config.tests.making import make_turn
 from config.tests.stack import chat_path, said
+from drafts.models import ProjectDraft
 from integrations.storage import file_storage
 from integrations.tests.fixtures.archives import chat, export, zipped
 from integrations.tests.fixtures.files import image, pdf
@@ -459,6 +462,33 @@ def test_it_shows_more_conversations_when_asked(opened: Opened, stack: Any) -> N
     opened("#more").click()
     expect(opened("#conversations li")).to_have_count(32)
     expect(opened("#more")).to_be_hidden()
+
+
+def test_it_shows_a_long_chat_part_by_part(opened: Opened, stack: Any) -> None:
+    text = "\n\n".join(f"{('User', 'Assistant')[number % 2]}: Message {number}." for number in range(120))
+    conversation = stack.client().imported(text)
+    with transaction.atomic():
+        draft = ProjectDraft.objects.get(conversation=conversation)
+        for number in range(60):
+            make_turn(draft, f"Question {number}", f"Answer {number}")
+    opened.page.goto(f"{opened.url}/#/c/{conversation}")
+    expect(opened("#imported-label")).to_have_text("Imported chat (120 messages)")
+    opened("#imported-label").click()
+    expect(opened("#imported-messages .message")).to_have_count(50)
+    for count in (100, 120):
+        opened("#imported-more").click()
+        expect(opened("#imported-messages .message")).to_have_count(count)
+    expect(opened("#imported-more")).to_be_hidden()
+    expect(opened("#imported-messages .message").last).to_contain_text("Message 119.")
+
+    expect(opened("#messages .message")).to_have_count(50)
+    expect(opened("#messages .message").last).to_contain_text("Answer 59")
+    earlier = opened("#messages").get_by_role("button", name="Show earlier messages")
+    for count in (100, 120):
+        earlier.click()
+        expect(opened("#messages .message")).to_have_count(count)
+    expect(earlier).to_have_count(0)
+    expect(opened("#messages .message").first).to_contain_text("Question 0")
 
 
 def test_it_searches_and_shows_where_the_words_are(opened: Opened, stack: Any) -> None:

@@ -9,6 +9,12 @@ from config.exceptions import Invalid
 
 Role = Literal["user", "assistant"]
 
+SOURCES = (
+    *("chatgpt", "claude", "gemini", "grok", "deepseek", "branchprompt", "ai-studio", "librechat", "open-webui"),
+    *("copilot", "chatbot-ui", "sharegpt", "openai", "slack", "text", "seed"),
+)
+"""Where a chat may be from: a site, a program, or the format of a file that names neither. `seed` is made up."""
+
 
 class ImporterError(Invalid):
     """A chat could not be read. `detail` says what the member can do about it, and holds none of the chat's text.
@@ -41,7 +47,7 @@ class ImportedMessage:
 class ImportedChat:
     """A conversation as it was elsewhere.
 
-    `source` is a short name (`chatgpt`, `claude`, `text`, …). `parser` names the importer and its version, such as
+    `source` is one of `SOURCES`. `parser` names the importer and its version, such as
     `chatgpt-share-turbostream/1`. `omitted` counts what was left out, by kind (`image`, `tool_call`, `reasoning`, …);
     `warnings` are codes such as `no_labels` or `interrupted`.
     """

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from config.env import BASE_DIR
 from config.text import is_storable
-from integrations.importers.base import ImportedChat, ImporterError
+from integrations.importers.base import SOURCES, ImportedChat, ImporterError
 from integrations.importers.detect import read_chat, read_each, read_text
 from integrations.tests.fixtures.chatgpt import page
 from integrations.tests.fixtures.mutations import at, changed, places, replaced, reworded, with_all, without
@@ -68,6 +68,12 @@ def test_it_reads_each_shape(sample: Sample):
     assert (chat.omitted, chat.warnings) == (sample.omitted, sample.warnings)
     assert not any(mark in turn for turn in map(repr, sample.turns) for mark in LEFTOVERS)
     assert chat.title.lower() not in {"chatgpt", "claude", "grok", "gemini"}
+
+
+@for_all
+def test_it_says_where_a_chat_is_from(sample: Sample):
+    chat = outcome(sample.content)
+    assert isinstance(chat, ImportedChat) and chat.source in SOURCES
 
 
 def test_it_documents_every_parser_warning_and_kind_that_is_left_out():

@@ -6,9 +6,10 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
+from conversations.filters import visible_conversations
 from conversations.models import Conversation
 from search import query_vectors
-from search.filters import Filters, visible_conversations
+from search.filters import Filters
 from search.query import parse
 from search.ranking import Page, explain, find, prepare
 from search.statement import EXACT_CONVERSATIONS

@@ -17,10 +17,11 @@ from config.env import socket_dir
 from config.redis import client as redis_client
 from config.tests.making import make_conversation
 from conftest import make_user, signed_in
+from conversations.filters import visible_conversations
 from conversations.models import Conversation
 from integrations.tests.fake_embeddings import FakeEmbeddings, hangs, refused, right
 from search import embedding, query_vectors
-from search.filters import Filters, visible_conversations
+from search.filters import Filters
 from search.query import parse
 from search.ranking import Page, explain, prepare
 from search.tests.found import ask, hits

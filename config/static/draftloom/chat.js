@@ -16,6 +16,7 @@ const WISHES = {
     "The assistant wants to create a project in Linear from the draft as it is now. This conversation can't be changed any more then.",
 };
 const NEAR_THE_END = 120; // pixels
+const PAGE = 50; // messages, from the last one
 
 export class Chat {
   /** `onDraft` is called when an answer has changed the draft, `onLocked` when it has made a project of it. */
@@ -35,15 +36,35 @@ export class Chat {
   }
 
   async load() {
-    const { chat_messages: stored } = await call("GET", this.path, undefined, { signal: this.signal });
+    const { chat_messages: stored, next } = await this.page();
     // An answer that is being followed is shown live, even if it is stored by now.
     const messages = stored.filter(({ role, run }) => role === "user" || !this.run || run?.id !== this.run);
     const empty = h("p", { className: "empty", textContent: "Ask for a change, or ask a question about the draft." });
     $("messages").replaceChildren(
+      ...this.earlier(next),
       ...messages.map((message, place) => this.bubble(message, !this.run && place === messages.length - 1)),
       ...(messages.length ? [] : [empty]),
     );
     this.scroll(true);
+  }
+
+  page(cursor) {
+    const query = `?limit=${PAGE}${cursor ? `&cursor=${cursor}` : ""}`;
+    return call("GET", this.path + query, undefined, { signal: this.signal });
+  }
+
+  /** A button that puts the messages of the page before in its place, if there is one. */
+  earlier(cursor) {
+    if (!cursor) return [];
+    const more = button("Show earlier messages", () =>
+      this.tried(async () => {
+        const { chat_messages: messages, next } = await this.page(cursor);
+        const fromEnd = $("messages").scrollHeight - $("messages").scrollTop;
+        more.replaceWith(...this.earlier(next), ...messages.map((message) => this.bubble(message)));
+        $("messages").scrollTop = $("messages").scrollHeight - fromEnd; // what was read stays where it is
+      }),
+    );
+    return [more];
   }
 
   bubble(message, isLast = false) {

@@ -8,16 +8,18 @@ import { markdown } from "./markdown.js";
 import { showProject } from "./project.js";
 import { showSimilar } from "./search.js";
 
+const MESSAGES = 50; // of the imported chat that are shown at once
+
 /** Shows conversation `id` and rejoins what is being written for it. Rejects with `Problem` if it can't be shown. */
 export async function openConversation(id, { me, signal }) {
   const path = `/api/conversations/${id}`;
-  const conversation = await call("GET", path, undefined, { signal });
+  const conversation = await call("GET", `${path}?messages=0,${MESSAGES}`, undefined, { signal });
   const onLocked = () => lock(conversation, draft, path, signal);
   const draft = new Draft(conversation, signal, { onLocked });
   const chat = new Chat(conversation, signal, { me, onDraft: () => draft.tried(() => draft.load()), onLocked });
   showHead(conversation);
   if (conversation.is_locked) attempt($("conversation-error"), () => showProject(path, { signal }));
-  showImported(conversation);
+  showImported(conversation, path, signal);
   wireHead(conversation, path);
   showSimilar(id, signal);
   const [{ runs }] = await Promise.all([
@@ -51,15 +53,29 @@ function showHead(conversation) {
   $("conversation-about").replaceChildren(...about, ...(isLink ? [" · ", link] : []));
 }
 
-function showImported({ imported_chat: messages }) {
+function showImported(part, path, signal) {
   const details = $("imported");
   details.open = false;
-  details.hidden = !messages;
-  $("imported-label").textContent = `Imported chat (${messages?.length === 1 ? "1 message" : `${messages?.length} messages`})`;
+  details.hidden = !part.imported_chat;
+  $("imported-label").textContent = `Imported chat (${messagesInWords(part.imported_chat_total)})`;
   $("imported-messages").replaceChildren();
+  $("imported-more").hidden = true;
   details.ontoggle = () => {
-    if (details.open && !$("imported-messages").children.length) $("imported-messages").append(...messages.map(imported));
+    if (details.open && !$("imported-messages").children.length) showMessages(part);
   };
+  $("imported-more").onclick = ({ target: { value } }) =>
+    attempt($("conversation-error"), async () => {
+      const following = await call("GET", `${path}?messages=${value}`, undefined, { signal });
+      if ($("imported-more").value === value) showMessages(following); // else it was pressed twice
+    });
+}
+
+const messagesInWords = (count) => (count === 1 ? "1 message" : `${count} messages`);
+
+function showMessages({ imported_chat: messages, imported_chat_next: next }) {
+  $("imported-messages").append(...messages.map(imported));
+  $("imported-more").hidden = !next;
+  $("imported-more").value = next ?? "";
 }
 
 function imported({ role, content }) {

@@ -9,6 +9,7 @@ import { offerModels } from "./models.js";
 import { wireSearch } from "./search.js";
 
 const PAGE = 30;
+const MOST = 1000; // rows in one answer
 const VIEWS = { c: "conversation", r: "run", a: "archive" };
 const NAME = document.title;
 const REFUSALS = {
@@ -17,7 +18,7 @@ const REFUSALS = {
   server_error: "You were not signed in, because Google could not be reached. Try again in a minute.",
 };
 let me = null;
-let listed = PAGE;
+let next = null; // where the list goes on
 let leave = new AbortController();
 
 function show(view) {
@@ -26,15 +27,29 @@ function show(view) {
   $("sidebar").hidden = view === "signed-out";
 }
 
+/** Shows the list from its head, as much of it as was shown before. */
 async function refreshList() {
-  const [{ conversations }, { runs }] = await Promise.all([
-    call("GET", `/api/conversations?limit=${listed + 1}`),
+  const shown = Math.min(Math.max($("conversations").querySelectorAll('[href^="#/c/"]').length, PAGE), MOST);
+  const [listed, { runs }] = await Promise.all([
+    call("GET", `/api/conversations?limit=${shown}`),
     call("GET", "/api/runs?state=active"),
   ]);
   const imports = runs.filter((run) => run.kind === "import" && !run.conversation_id);
-  $("conversations").replaceChildren(...imports.map(runRow), ...conversations.slice(0, listed).map(conversationRow));
-  $("no-conversations").hidden = conversations.length + imports.length > 0;
-  $("more").hidden = conversations.length <= listed;
+  $("conversations").replaceChildren(...imports.map(runRow));
+  $("no-conversations").hidden = listed.conversations.length + imports.length > 0;
+  append(listed);
+}
+
+async function showMore() {
+  const cursor = next;
+  const page = await call("GET", `/api/conversations?limit=${PAGE}&cursor=${cursor}`);
+  if (cursor === next) append(page); // else it was pressed twice, or the list is another one by now
+}
+
+function append(page) {
+  $("conversations").append(...page.conversations.map(conversationRow));
+  next = page.next;
+  $("more").hidden = !next;
   markOpen();
 }
 
@@ -133,10 +148,7 @@ function sendOnControlEnter(event) {
 document.addEventListener("signed-out", signedOut);
 document.addEventListener("keydown", sendOnControlEnter);
 $("sign-out").onclick = () => attempt($("notice"), async () => (await call("POST", "/api/auth/logout"), signedOut()));
-$("more").onclick = () => {
-  listed += PAGE;
-  attempt($("notice"), refreshList);
-};
+$("more").onclick = () => attempt($("notice"), showMore);
 wireImportForm();
 wireSearch();
 attempt($("notice"), start);
