@@ -16,6 +16,7 @@ from accounts.services import issue_login_link
 from accounts.tests.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from config.tests.stack import Stack, empty_database
 from conftest import make_user
+from integrations.llm.events import StopReason
 from integrations.tests.fake_anthropic import FakeAnthropic
 from integrations.tests.fake_services import FakeMem0, FakeSummarizer
 from integrations.tests.fixtures import chatgpt
@@ -193,7 +194,8 @@ async def anthropic(request: web.Request) -> web.StreamResponse:
     """Says a word; asked to "update the draft", it calls that tool first."""
     body = await request.json()
     fake, asked = FakeAnthropic(), json.dumps(body["messages"][-1])
-    calls, reason = (), "stop"
+    calls: tuple[bytes, ...] = ()
+    reason: StopReason = "stop"
     if "update the draft" in asked and "tool_result" not in asked:
         arguments = json.dumps({"title": "A sharper title", "description": "Measure it."})
         calls, reason = fake.call(0, "call_1", "update_project_draft", arguments), "tool_calls"

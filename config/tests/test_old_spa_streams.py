@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from config.tests.old_spa import (
     ALICE,
@@ -18,6 +19,7 @@ from config.tests.old_spa import (
 )
 from config.tests.old_spa_rows import row
 from config.tests.stack import wait_until
+from config.tests.test_page import ANSWER, Opened
 
 LONG = "a long story " * 600  # 7,800 characters
 BEGUN = ["state importing", "state extracting_chat_keywords", "state retrieving_memories", "state generating"]
@@ -244,3 +246,12 @@ def test_it_has_stored_the_answer_before_it_says_done(old_spa: OldSpaServer) -> 
     messages = old_spa.spa().call("GET", path)["chat_messages"]
     assert [message["content"] for message in messages] == ["Hello", end["data"][1]]
     assert list(lines) == []
+
+
+def test_the_page_of_this_server_reads_its_own_dialect(old_spa: OldSpaServer, browser: Browser) -> None:
+    opened = Opened(browser, old_spa.url, cookie=old_spa.stack.cookie_for(ALICE))
+    opened.imported()
+    opened.say("Hello [[words=60 delay_ms=20]]")
+    expect(opened("#messages")).to_contain_text(ANSWER)
+    opened.context.close()
+    assert opened.complaints == []
