@@ -74,6 +74,15 @@ def stack(_processes: Any, django_db_blocker: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
+def old_spa(_processes: Any, django_db_blocker: Any) -> Iterator[Any]:
+    """A server set up for the old system's SPA, for all tests of a module: see `config.tests.old_spa`."""
+    from config.tests.old_spa import serving
+
+    with django_db_blocker.unblock(), serving(_processes) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium, headless: see `config.tests.browser`."""
     from config.tests.browser import launched

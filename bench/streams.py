@@ -35,19 +35,20 @@ class Figures:
 
 
 async def _watch(session: aiohttp.ClientSession, url: str, body: dict[str, Any], words: int, figures: Figures) -> None:
-    """One member's message and its answer."""
+    """One member's message and its answer, in either dialect."""
     began, first, text, last = time.perf_counter(), 0.0, "", ""
     try:
         async with session.post(url, json=body) as response:
             response.raise_for_status()
             async for line in response.content:
-                if not line.startswith(b"data: "):
+                is_sse = line.startswith(b"data: ")
+                if not (is_sse or line.startswith(b"{")):
                     continue
                 event = orjson.loads(line.removeprefix(b"data: "))
                 last = event["type"]
                 if last == "content":
                     first = first or time.perf_counter() - began
-                    text += event["content"]
+                    text += event["content" if is_sse else "data"]
     except (aiohttp.ClientError, TimeoutError) as error:
         figures.errors.append(type(error).__name__)
         return
@@ -64,10 +65,10 @@ async def _chat(stack: Any, conversations: list[int], given: argparse.Namespace,
     figures = Figures()
     message = said(f"Go on [[words={given.words} delay_ms={given.pause_ms}]]")
     timeout, connector = aiohttp.ClientTimeout(given.seconds), aiohttp.TCPConnector(limit=0)
-    cookies = {"session_token": cookie}
+    cookies, dialect = {"session_token": cookie}, f"?dialect={given.dialect}"
     async with aiohttp.ClientSession(stack.url, cookies=cookies, timeout=timeout, connector=connector) as session:
         await asyncio.gather(
-            *(_watch(session, chat_path(pk), message, given.words, figures) for pk in conversations),
+            *(_watch(session, chat_path(pk) + dialect, message, given.words, figures) for pk in conversations),
         )
     return figures
 
@@ -152,6 +153,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=50, help="answers at the same time (50)")
     parser.add_argument("--words", type=int, default=200, help="words in an answer (200)")
     parser.add_argument("--pause-ms", type=int, default=20, help="between two words (20)")
+    parser.add_argument("--dialect", choices=["sse", "ndjson"], default="sse", help="how the events are written (sse)")
     parser.add_argument("--seconds", type=float, default=120, help="the longest that an answer may take (120)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="draftloom-bench-") as folder:

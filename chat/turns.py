@@ -76,6 +76,9 @@ class ChatTurnHandler:
     def terminal(self, run: Run) -> Event:
         return terminal_of(run)
 
+    def salvaged(self, run: Run) -> Event | None:
+        return None
+
 
 async def _ask(context: RunContext, turn: Turn, models: list[LLMModel], progress: Progress) -> Answer:
     """One round: the first of `models` from `progress.model` on that gives an answer; it also gives the later ones."""
@@ -158,7 +161,8 @@ async def _call_tools(context: RunContext, turn: Turn, progress: Progress) -> bo
         progress.pending = [] if progress.is_over else progress.pending[1:]
     progress.round += 1
     await _checkpoint(context, progress)
-    context.tell(Status("generating_response"))
+    if not progress.is_over:
+        context.tell(Status("generating_response"))
     return True
 
 

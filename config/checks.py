@@ -61,6 +61,14 @@ def some_model_answers(**_: Any) -> list[CheckMessage]:
 
 
 @register()
+def approvals_can_be_given(**_: Any) -> list[CheckMessage]:
+    if settings.STREAM_DIALECT != "ndjson" or settings.TOOL_APPROVAL == "auto":
+        return []
+    hint = "Set TOOL_APPROVAL=auto, or tell the members to approve on the page at /."
+    return [Warning("The SPA that reads ndjson can't ask a member to approve a tool.", hint, id="config.W009")]
+
+
+@register()
 def linear_is_whole(**_: Any) -> list[CheckMessage]:
     if bool(settings.LINEAR_ACCESS_KEY) == bool(settings.LINEAR_TEAM_KEY):
         return []

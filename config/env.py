@@ -95,6 +95,7 @@ VARIABLES: dict[str, Variable] = {
     "API_TITLE": Variable("Draftloom API", "the name in `GET /` and in the API's documentation"),
     "PROJECT_DRAFT_MAX_COMPLETION_TOKENS": Variable("2048", "cap on the visible text of one answer"),
     "TOOL_APPROVAL": Variable("required", "`auto` lets a model act outside of Draftloom without asking a member first"),
+    "STREAM_DIALECT": Variable("sse", "how streams are written unless a client asks otherwise: `sse` or `ndjson`"),
     "AWS_S3_BUCKET_NAME": Variable("", "keeps uploaded files in this bucket; unset means a folder under DATA_DIR"),
     "AWS_REGION": Variable("us-east-1", "of the bucket"),
     "AWS_ACCESS_KEY_ID": Variable(

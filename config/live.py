@@ -26,11 +26,15 @@ def first_seq(fence: int) -> int:
 
 
 class Entry(NamedTuple):
-    """One event of a run's log. `data` is its JSON object, `type` included."""
+    """One event of a run's log. `data` is its JSON object, `type` included.
+
+    `salvaged` comes with the error of a run that has left something all the same: an event that tells that instead.
+    """
 
     seq: int
     type: str
     data: bytes
+    salvaged: bytes = b""
 
     @property
     def is_terminal(self) -> bool:

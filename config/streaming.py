@@ -82,7 +82,7 @@ async def stream_run(handover: bytes, headers: Headers, receive: Receive, send: 
         return
     encoder = ENCODERS[order.dialect](order.run_id)
     with _audience.joined(order.user_id) as dismissed:
-        await send({"type": "http.response.start", "status": 200, "headers": _with_stream_headers(headers, encoder)})
+        await send({"type": "http.response.start", "status": 200, "headers": _with_stream_headers(headers)})
         await send({"type": "http.response.body", "body": encoder.opening(), "more_body": True})
         await _write_until_somebody_goes(order, encoder, receive, send, dismissed)
 
@@ -132,8 +132,11 @@ async def _write(order: Handover, encoder: Encoder, send: Send) -> None:
                 body = encoder.heartbeat() if isinstance(batch, Heartbeat) else encoder.encode(batch)
                 if body:
                     await send({"type": "http.response.body", "body": body, "more_body": True})
+                if encoder.is_over:
+                    break
     except LookupError as error:
         log.warning("A stream ended early: %s", error)
+        await send({"type": "http.response.body", "body": encoder.farewell(), "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -142,10 +145,9 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-def _with_stream_headers(headers: Headers, encoder: Encoder) -> Headers:
-    replaced = {b"content-type", b"content-length", b"cache-control", b"connection"}
+def _with_stream_headers(headers: Headers) -> Headers:
+    replaced = {b"content-length", b"cache-control", b"connection"}
     return [pair for pair in headers if pair[0].lower() not in replaced] + [
-        (b"content-type", encoder.content_type),
         (b"cache-control", b"no-cache, no-transform"),
         (b"x-accel-buffering", b"no"),
     ]

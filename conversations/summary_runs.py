@@ -58,3 +58,6 @@ class SummaryHandler:
 
     def terminal(self, run: Run) -> Event:
         return SummaryDone(run.conversation_id or 0, run.payload.get("source", SummaryJob.Source.IMPORTED))
+
+    def salvaged(self, run: Run) -> Event | None:
+        return None

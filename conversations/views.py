@@ -49,7 +49,7 @@ STATE = OpenApiParameter(
 AFTER = OpenApiParameter(
     "after", str, description="Only events newer than this id, `<run>:<number>` or the number alone."
 )
-DIALECT = OpenApiParameter("dialect", str, enum=["sse"], description="How the stream is written.")
+DIALECT = OpenApiParameter("dialect", str, enum=["sse", "ndjson"], description="How the stream is written.")
 
 
 class ConversationViewSet(ViewSet):

@@ -111,6 +111,9 @@ class BulkHandler:
     def terminal(self, run: Run) -> Event:
         return BulkDone(run.result["import_id"], run.result["results"])
 
+    def salvaged(self, run: Run) -> Event | None:
+        return None
+
 
 def _close(run: Run) -> dict[str, Any]:
     """The archive can be imported from again. Within the transaction that ends the run."""

@@ -89,6 +89,11 @@ def terminal_of(run: Run) -> Event:
         return ConflictTold(run.result["conversations"])
     if run.error_code == ModelLimit.type:
         return ModelLimit(run.result["message"], run.result["suggestion"])
+    return import_done(run)
+
+
+def import_done(run: Run) -> ImportDone:
+    """The run's conversation and its draft as they are now."""
     conversation = Conversation.objects.select_related("imported_by_user").get(runs=run)
     drafts = ProjectDraft.objects.select_related("active_version__created_by_user")
     draft = drafts.filter(conversation=conversation).first()

@@ -13,7 +13,7 @@ from conversations.runs.context import RunContext
 from conversations.runs.events import Event, UsageTold
 from conversations.runs.handlers import RunFailed
 from drafts import services
-from drafts.events import StateTold, terminal_of
+from drafts.events import StateTold, import_done, terminal_of
 from drafts.models import ProjectDraft
 from drafts.writing import Writing, assign
 from integrations.llm.events import Finished, LLMEvent, TextDelta
@@ -94,3 +94,6 @@ class GenerateHandler:
 
     def terminal(self, run: Run) -> Event:
         return terminal_of(run)
+
+    def salvaged(self, run: Run) -> Event | None:
+        return import_done(run) if run.conversation_id else None

@@ -26,7 +26,7 @@ from conversations.runs.context import RunContext
 from conversations.runs.events import Event
 from conversations.runs.handlers import RunFailed
 from drafts import services
-from drafts.events import ConflictTold, ModelLimit, StateTold, terminal_of
+from drafts.events import ConflictTold, ModelLimit, StateTold, import_done, terminal_of
 from drafts.generation import store_interruption, write_draft
 from drafts.import_steps import exceeds_window, model_of, prepare, summarise_if_it_pays, waiting_draft
 from integrations.importers import child
@@ -135,6 +135,9 @@ class ImportHandler:
 
     def terminal(self, run: Run) -> Event:
         return terminal_of(run)
+
+    def salvaged(self, run: Run) -> Event | None:
+        return import_done(run) if run.conversation_id else None
 
 
 async def _fetched(url: str) -> ImportedChat:

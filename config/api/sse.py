@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable
 from typing import Protocol
 
+from config.api.ndjson import Ndjson
 from config.live import Entry
 
 RETRY_MILLISECONDS = 1000
@@ -11,7 +12,8 @@ FAREWELL_MILLISECONDS = (300, 2000)  # at different times, so that not all come 
 
 
 class Encoder(Protocol):
-    content_type: bytes
+    is_over: bool
+    """Whether the client was told an end, beyond which nothing more is written; the run itself may go on."""
 
     def __init__(self, run_id: str) -> None: ...
 
@@ -24,14 +26,14 @@ class Encoder(Protocol):
     def heartbeat(self) -> bytes: ...
 
     def farewell(self) -> bytes:
-        """Says that this server goes, and when to come back: to another one, or to this one started anew."""
+        """Says that this stream ends before its run, and when to come back: to another server, or this one anew."""
         ...
 
 
 class ServerSentEvents:
     """https://html.spec.whatwg.org/multipage/server-sent-events.html; the id is `<run>:<seq>`."""
 
-    content_type = b"text/event-stream"
+    is_over = False  # clients rejoin, or leave by themselves
 
     def __init__(self, run_id: str) -> None:
         self._frame = b"id: " + run_id.encode() + b":%d\nevent: %s\ndata: %s\n\n"
@@ -49,4 +51,4 @@ class ServerSentEvents:
         return b"retry: %d\n\n" % random.randint(*FAREWELL_MILLISECONDS)
 
 
-ENCODERS: dict[str, type[Encoder]] = {"sse": ServerSentEvents}
+ENCODERS: dict[str, type[Encoder]] = {"sse": ServerSentEvents, "ndjson": Ndjson}

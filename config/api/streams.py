@@ -3,13 +3,16 @@
 from typing import NamedTuple
 
 import orjson
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from config.api.ndjson import MEDIA_TYPE as NDJSON
 from config.api.sse import ENCODERS
 from config.exceptions import Invalid
 
 HEADER = "X-Draftloom-Stream"
 MOST_SEQ = 2**63 - 1
+EVENT_STREAM = "text/event-stream"
 
 
 class Handover(NamedTuple):
@@ -28,21 +31,40 @@ class Handover(NamedTuple):
         return cls(*orjson.loads(header))
 
 
+class Dialect(NamedTuple):
+    """How a stream is written: a name of `ENCODERS`, and what the answer says it is."""
+
+    name: str
+    content_type: str
+
+
 class StreamRun(HttpResponse):
     """Says: go on with the events of this run that are newer than `after`. The body is the dispatcher's to write."""
 
-    def __init__(self, run_id: str, *, user_id: int, after: int = 0, dialect: str = "sse") -> None:
-        super().__init__(content_type="text/event-stream")
-        self[HEADER] = Handover(run_id, user_id, after, dialect).packed()
+    def __init__(self, run_id: str, *, user_id: int, dialect: Dialect, after: int = 0) -> None:
+        super().__init__(content_type=dialect.content_type)
+        self[HEADER] = Handover(run_id, user_id, after, dialect.name).packed()
         self["X-Run-Id"] = run_id
 
 
-def requested_dialect(request: HttpRequest) -> str:
-    """The dialect that `?dialect=` names. Raises `Invalid` for one we do not speak."""
-    dialect = request.GET.get("dialect", "sse")
-    if dialect not in ENCODERS:
+def requested_dialect(request: HttpRequest) -> Dialect:
+    """What `?dialect=` names, else ndjson if `Accept` does, else `STREAM_DIALECT`.
+
+    Ndjson is called an event stream, as the old system did, unless `Accept` asks for it by its own name. There,
+    `text/event-stream` alone chooses nothing: the old system's SPA sends it, and reads ndjson. Raises `Invalid` for a
+    dialect that we do not speak.
+    """
+    is_asked_for = _preferred(request) == NDJSON
+    name = request.GET.get("dialect", "ndjson" if is_asked_for else settings.STREAM_DIALECT)
+    if name not in ENCODERS:
         raise Invalid(f"There is no stream dialect of this name; use one of: {', '.join(ENCODERS)}.", field="dialect")
-    return dialect
+    return Dialect(name, NDJSON if is_asked_for and name == "ndjson" else EVENT_STREAM)
+
+
+def _preferred(request: HttpRequest) -> str | None:
+    """The one of our two media types that `Accept` names in full and likes better."""
+    accepted = (f"{kind.main_type}/{kind.sub_type}".lower() for kind in request.accepted_types)
+    return next((name for name in accepted if name in (NDJSON, EVENT_STREAM)), None)
 
 
 def last_event(request: HttpRequest) -> tuple[str, int]:

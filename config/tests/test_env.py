@@ -12,6 +12,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
+from config.api.sse import ENCODERS
 from config.env import BASE_DIR, VARIABLES, Variable
 from config.tests.source import Module, modules, product
 
@@ -326,3 +327,11 @@ def test_it_refuses_a_length_that_cannot_be(monkeypatch: pytest.MonkeyPatch, val
     monkeypatch.setenv("SEARCH_CHUNK_CHARS", value)
     with pytest.raises(ImproperlyConfigured, match="SEARCH_CHUNK_CHARS"):
         env.chunk_characters(["a", "b"])
+
+
+def test_it_takes_no_stream_dialect_that_nobody_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAM_DIALECT", "NDJSON")
+    assert env.choice("STREAM_DIALECT", *ENCODERS) == "ndjson"
+    monkeypatch.setenv("STREAM_DIALECT", "xml")
+    with pytest.raises(ImproperlyConfigured, match="STREAM_DIALECT must be one of sse, ndjson"):
+        env.choice("STREAM_DIALECT", *ENCODERS)

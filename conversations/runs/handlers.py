@@ -37,6 +37,10 @@ class Handler(Protocol):
         """The last event of a run that is done, from what is stored."""
         ...
 
+    def salvaged(self, run: "Run") -> "Event | None":
+        """What a run that failed has left all the same, as the event that tells of it; None for nothing."""
+        ...
+
 
 _handlers: dict[str, Handler] = {}
 

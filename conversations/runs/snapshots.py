@@ -14,9 +14,15 @@ def load_snapshots(run_ids: Collection[str]) -> dict[str, Snapshot]:
 
 
 def _snapshot(run: Run) -> Snapshot:
-    terminal = terminal_event(run)
-    entry = Entry(run.event_seq, terminal.type, terminal.encoded()) if terminal else None
-    return Snapshot(str(run.id), run.event_seq, run.partial, entry, _pending(run))
+    return Snapshot(str(run.id), run.event_seq, run.partial, _terminal(run), _pending(run))
+
+
+def _terminal(run: Run) -> Entry | None:
+    event = terminal_event(run)
+    if event is None:
+        return None
+    left = handler_of(run.kind).salvaged(run) if run.state == Run.State.FAILED else None
+    return Entry(run.event_seq, event.type, event.encoded(), left.encoded() if left else b"")
 
 
 def _pending(run: Run) -> Entry | None:

@@ -59,6 +59,9 @@ class Slow:
     def terminal(self, run: Run) -> Event:
         return Status("over")
 
+    def salvaged(self, run: Run) -> Event | None:
+        return None
+
 
 class Tidy(ThreadPoolExecutor):
     """Leaves no connection behind, which would keep the test database from being dropped."""

@@ -3,7 +3,7 @@
 import { attempt, call, request } from "./api.js";
 import { $, date, h, inWords, say } from "./dom.js";
 import { chosenModel } from "./models.js";
-import { follow } from "./stream.js";
+import { follow, streamAt } from "./stream.js";
 
 const PAGE = 200;
 const LOOK_MILLISECONDS = 1000;
@@ -111,7 +111,7 @@ class Archive {
     const choice = $("archive-all").checked ? { all: true } : { entries: [...this.chosen] };
     if (choice.entries?.length === 0) return say($("archive-error"), "Choose at least one conversation.");
     const drafts = { generate_drafts: $("archive-drafts").checked, ...chosenModel($("import-model")) };
-    const response = await request("POST", `${this.path}/start`, { ...choice, ...drafts });
+    const response = await request("POST", streamAt(`${this.path}/start`), { ...choice, ...drafts });
     this.row.run_id = response.headers.get("X-Run-Id");
     return this.follow(this.row.run_id, response);
   }

@@ -5,7 +5,7 @@ import { $, button, h, inWords, say, time } from "./dom.js";
 import { Attachments, sentFiles } from "./files.js";
 import { markdown } from "./markdown.js";
 import { chosenModel } from "./models.js";
-import { follow, oncePerFrame } from "./stream.js";
+import { follow, oncePerFrame, streamAt } from "./stream.js";
 
 const ENDED = {
   cancelled: "Stopped. This is what had been written.",
@@ -88,7 +88,7 @@ export class Chat {
   }
 
   async writeAgain() {
-    if (!this.run) await this.watch(await request("POST", `${this.path}/regenerate`));
+    if (!this.run) await this.watch(await request("POST", streamAt(`${this.path}/regenerate`)));
   }
 
   async send() {
@@ -102,7 +102,7 @@ export class Chat {
     this.allowSending(false);
     try {
       const body = { message, attachment_ids: ids, ...chosenModel($("model")) };
-      const response = await request("POST", `${this.path}/stream`, body, { headers: this.keyFor(`${ids} ${message}`) });
+      const response = await request("POST", streamAt(`${this.path}/stream`), body, { headers: this.keyFor(`${ids} ${message}`) });
       this.key = null;
       $("message").value = "";
       this.attachments.sent(ids);

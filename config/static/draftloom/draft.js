@@ -6,7 +6,7 @@ import { $, button, h, inWords, say, time } from "./dom.js";
 import { markdown } from "./markdown.js";
 import { chosenModel } from "./models.js";
 import { createProject } from "./project.js";
-import { follow, oncePerFrame } from "./stream.js";
+import { follow, oncePerFrame, streamAt } from "./stream.js";
 
 const UNWRITTEN = new Set(["Generating...", "Failed to Generate Project Draft"]); // titles the server puts in its place
 
@@ -203,7 +203,7 @@ export class Draft {
   }
 
   async write() {
-    const response = await request("POST", `${this.path}/generate`, chosenModel($("model")));
+    const response = await request("POST", streamAt(`${this.path}/generate`), chosenModel($("model")));
     await this.follow(response.headers.get("X-Run-Id"), response);
   }
 

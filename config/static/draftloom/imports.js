@@ -5,6 +5,7 @@ import { uploadArchive } from "./archives.js";
 import { $, button, date, h, say } from "./dom.js";
 import { watchWriting } from "./draft.js";
 import { chosenModel } from "./models.js";
+import { streamAt } from "./stream.js";
 
 const MOST_OF_ONE = 25 * 1024 * 1024;
 const SEVERAL = "several_conversations";
@@ -53,7 +54,7 @@ async function beginOne(input, answers) {
   if (input.file?.size > MOST_OF_ONE) throw new Problem(413, { code: SEVERAL });
   const fields = { ...input, ...answers, ...chosenModel($("import-model")) };
   const path = `/api/conversations/${input.url ? "import" : "import-file"}`;
-  const response = await request("POST", path, input.file ? form(fields) : fields);
+  const response = await request("POST", streamAt(path), input.file ? form(fields) : fields);
   begun = { id: response.headers.get("X-Run-Id"), response, input, answers };
   location.hash = `#/r/${begun.id}`;
 }

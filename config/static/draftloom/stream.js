@@ -67,9 +67,12 @@ export async function follow(runId, { response, signal, onEvent, onLink }) {
   }
 }
 
+/** The address of a stream, in the dialect that `events` reads, whatever the server's own is. */
+export const streamAt = (path) => `${path}?dialect=sse`;
+
 function rejoin(runId, last, signal) {
   const headers = last ? { "Last-Event-ID": last } : {};
-  return request("GET", `/api/runs/${runId}/events`, undefined, { headers, signal });
+  return request("GET", streamAt(`/api/runs/${runId}/events`), undefined, { headers, signal });
 }
 
 /** The same bytes; fails when `attempt` is aborted, which a long silence does: the connection is dead then. */
