@@ -1,6 +1,7 @@
 """`/api/conversations` and `/api/runs`."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
@@ -10,6 +11,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import counted_as, current_user, principal
 from accounts.serializers import MessageSerializer
+from config.api.etags import IF_MATCH, READS, WRITES, etag_of, not_modified, precondition, tagged
 from config.api.ids import parse_id, parse_uuid
 from config.api.pagination import limit_offset
 from config.api.streams import StreamRun, last_event, requested_dialect
@@ -26,6 +28,8 @@ from conversations.serializers import (
     RunSerializer,
     SummarySerializer,
     TitleSerializer,
+    etag_of_shown,
+    head_of,
 )
 from llmconfig import usage
 from llmconfig.serializers import UsageTotalsSerializer
@@ -63,26 +67,36 @@ class ConversationViewSet(ViewSet):
         rows = DashboardRow.objects.filter(id__in=page).order_by("-updated_at", "-id").values(*LIST_FIELDS)
         return Response({"conversations": list(rows)})
 
-    @extend_schema(
-        summary="A conversation with its imported chat", responses=ConversationSerializer, tags=["conversations"]
-    )
+    @extend_schema(summary="A conversation with its imported chat", parameters=READS, responses=ConversationSerializer,
+                   tags=["conversations"])  # fmt: skip
     def retrieve(self, request: Request, conversation_id: str) -> Response:
-        return Response(self._conversation(request, parse_id(conversation_id, "conversation")))
+        pk, user = parse_id(conversation_id, "conversation"), principal(request)
+        head = partial(services.get_head, user=user, conversation_id=pk)
+        if unchanged := not_modified(request, lambda: etag_of(head_of(head()))):
+            return unchanged
+        shown = ConversationSerializer(services.get_conversation(user=user, conversation_id=pk)).data
+        return tagged(shown, etag_of_shown(shown))
 
-    @extend_schema(
-        summary="Change the title", request=TitleSerializer, responses=RenamedSerializer, tags=["conversations"]
-    )
+    @extend_schema(summary="Change the title", parameters=WRITES, request=TitleSerializer, responses=RenamedSerializer,
+                   tags=["conversations"])  # fmt: skip
     def partial_update(self, request: Request, conversation_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
         body = TitleSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        services.rename(user=current_user(request), conversation_id=pk, title=body.validated_data["title"])
-        return Response({"conversation": self._conversation(request, pk)})
+        conversation = services.rename(
+            user=current_user(request),
+            conversation_id=pk,
+            precondition=precondition(request, head_of),
+            **body.validated_data,
+        )
+        shown = ConversationSerializer(conversation).data
+        return tagged({"conversation": shown}, etag_of_shown(shown))
 
-    @extend_schema(summary="Delete a conversation and all that belongs to it", responses=MessageSerializer,
-                   tags=["conversations"])  # fmt: skip
+    @extend_schema(summary="Delete a conversation and all that belongs to it", parameters=[IF_MATCH],
+                   responses=MessageSerializer, tags=["conversations"])  # fmt: skip
     def destroy(self, request: Request, conversation_id: str) -> Response:
-        services.delete(user=current_user(request), conversation_id=parse_id(conversation_id, "conversation"))
+        pk, demand = parse_id(conversation_id, "conversation"), precondition(request, head_of)
+        services.delete(user=current_user(request), conversation_id=pk, precondition=demand)
         return Response({"message": "The conversation was deleted."})
 
     @extend_schema(summary="The summary of the imported chat; 404 while there is none", responses=SummarySerializer,
@@ -115,11 +129,6 @@ class ConversationViewSet(ViewSet):
         calls = usage.calls_of(pk)
         sums = {"usage": usage.totals(calls), "tasks": usage.totals_by_task(calls)}
         return Response(UsageTotalsSerializer(sums).data)
-
-    @staticmethod
-    def _conversation(request: Request, pk: int) -> Any:
-        conversation = services.get_conversation(user=principal(request), conversation_id=pk)
-        return ConversationSerializer(conversation).data
 
 
 class RunViewSet(ViewSet):

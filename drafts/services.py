@@ -9,6 +9,7 @@ from accounts.models import User
 from accounts.principals import Principal
 from config.exceptions import Conflict, NotFound
 from config.limits import DRAFT_TITLE_CHARACTERS
+from config.preconditions import Precondition, no_precondition
 from conversations.models import Conversation, Run
 from conversations.services import lock_for_write, require_visible
 from drafts.models import DraftVersion, ProjectDraft
@@ -44,21 +45,36 @@ def versions_of(*, user: Principal, conversation_id: int) -> QuerySet[DraftVersi
 
 
 @transaction.atomic
-def edit(*, user: User, conversation_id: int, title: str, description: str) -> None:
-    """A person's edit: a new active version, unless nothing changed."""
+def edit(
+    *,
+    user: User,
+    conversation_id: int,
+    title: str,
+    description: str,
+    precondition: Precondition[ProjectDraft] = no_precondition,
+) -> ProjectDraft:
+    """A person's edit: a new active version, unless nothing changed. Returns the draft as this has left it."""
     lock_for_write(user=user, conversation_id=conversation_id)
     draft = get_draft(user=user, conversation_id=conversation_id)
+    precondition(draft)
     add_version(draft=draft, title=title, description=description, user=user, is_manual_edit=True)
+    return get_draft(user=user, conversation_id=conversation_id)
 
 
 @transaction.atomic
-def activate(*, user: User, conversation_id: int, version_id: int) -> None:
-    """Brings an earlier version back, as a new one. Raises `NotFound` for a version of another draft."""
+def activate(
+    *, user: User, conversation_id: int, version_id: int, precondition: Precondition[ProjectDraft] = no_precondition
+) -> ProjectDraft:
+    """Brings an earlier version back, as a new one. Raises `NotFound` for a version of another draft.
+
+    Returns the draft as this has left it.
+    """
     lock_for_write(user=user, conversation_id=conversation_id)
     draft = get_draft(user=user, conversation_id=conversation_id)
     chosen = DraftVersion.objects.filter(project_draft=draft, pk=version_id).first()
     if chosen is None:
         raise NotFound("This draft has no such version.", code="version_not_found")
+    precondition(draft)
     add_version(
         draft=draft,
         title=chosen.title,
@@ -67,6 +83,7 @@ def activate(*, user: User, conversation_id: int, version_id: int) -> None:
         is_manual_edit=chosen.is_manual_edit,
         author=Author(chosen.model, chosen.prompt_version),
     )
+    return get_draft(user=user, conversation_id=conversation_id)
 
 
 @transaction.atomic
