@@ -39,7 +39,8 @@ READS, WRITES = [IF_NONE_MATCH, ETAG], [IF_MATCH, ETAG]
 
 
 def etag_of(shown: Any) -> str:
-    return f'"{hashlib.blake2b(dumps(shown), digest_size=16).hexdigest()}"'
+    """The strong tag of what is shown, whatever the order of its members: what comes out of `jsonb` has another one."""
+    return f'"{hashlib.blake2b(dumps(shown, sort_keys=True), digest_size=16).hexdigest()}"'
 
 
 def tagged(answer: Any, etag: str) -> Response:
