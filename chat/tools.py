@@ -16,7 +16,7 @@ from conversations.models import Run
 from conversations.runs import lifecycle
 from conversations.services import lock_for_write
 from drafts.models import DraftVersion, LinearProjectRequest, ProjectDraft
-from drafts.services import Author, add_version, lock_draft
+from drafts.services import Author, add_version, is_placeholder, lock_draft
 from integrations import linear
 
 
@@ -51,7 +51,9 @@ def update_project_draft(call: ToolInput) -> ToolResult:
 def _changed_meanwhile(call: ToolInput) -> ToolResult | None:
     """What to tell a model that would write over somebody else's newer version; None if it would not."""
     active = lock_draft(call.draft).active_version
-    if active is None or active.pk == call.base_version_id or active.run_id == call.run.pk:
+    if active is None or is_placeholder(active):
+        return None
+    if active.pk == call.base_version_id or active.run_id == call.run.pk:
         return None
     if DraftVersion.objects.filter(run=call.run, tool_call=call.key).exists():
         return None  # the call took effect before the other change; this is its repetition

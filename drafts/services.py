@@ -167,7 +167,7 @@ def store_generated(
         raise Conflict("This conversation has become a project and is locked.", code="conversation_locked")
     row = lock_draft(draft)
     active = row.active_version
-    if active and _is_untouched(active):
+    if active and is_placeholder(active):
         return _fill(active, title=title, description=description, run=run, author=author)
     edited_since = active is not None and active.pk != base_version_id and active.run_id is None
     return add_version(
@@ -185,14 +185,14 @@ def store_generated(
 def store_failure(*, draft: ProjectDraft, run: Run, reason: str) -> None:
     """Says in the place of an untouched placeholder that generating failed; a draft that has text keeps it."""
     active = lock_draft(draft).active_version
-    if active and _is_untouched(active) and not _is_locked(draft):
+    if active and is_placeholder(active) and not _is_locked(draft):
         _fill(active, title=FAILED_TITLE, description=reason, run=run)
 
 
 def has_text(*, conversation_id: int) -> bool:
     """Whether the conversation has a draft that is more than a placeholder."""
     draft = ProjectDraft.objects.select_related("active_version").filter(conversation_id=conversation_id).first()
-    return draft is not None and draft.active_version is not None and not _is_untouched(draft.active_version)
+    return draft is not None and draft.active_version is not None and not is_placeholder(draft.active_version)
 
 
 def _is_locked(draft: ProjectDraft) -> bool:
@@ -200,7 +200,14 @@ def _is_locked(draft: ProjectDraft) -> bool:
     return Conversation.objects.filter(pk=draft.conversation_id, is_locked=True).exists()
 
 
-def _is_untouched(version: DraftVersion) -> bool:
+def version_read(draft: ProjectDraft) -> int | None:
+    """The version that whoever reads the draft has read; None for a placeholder, which is filled in place later."""
+    version = draft.active_version
+    return None if version is None or is_placeholder(version) else version.pk
+
+
+def is_placeholder(version: DraftVersion) -> bool:
+    """Whether this is the text that stands there until a draft is written, and nobody has touched it."""
     return version.version_number == 1 and version.title == PLACEHOLDER_TITLE and not version.is_manual_edit
 
 
