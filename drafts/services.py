@@ -160,8 +160,8 @@ def store_generated(
     """Stores what a model wrote from the chat.
 
     A placeholder that nobody has touched is filled in place. Otherwise it becomes a new version; that is the active
-    one unless a person has edited the draft since `base_version_id`, where the model began. Raises `Conflict`
-    (`conversation_locked`) if it has become a project meanwhile.
+    one unless somebody has changed the draft since `base_version_id`, where the model began: by hand, or by a chat.
+    Raises `Conflict` (`conversation_locked`) if it has become a project meanwhile.
     """
     if _is_locked(draft):
         raise Conflict("This conversation has become a project and is locked.", code="conversation_locked")
@@ -169,7 +169,7 @@ def store_generated(
     active = row.active_version
     if active and is_placeholder(active):
         return _fill(active, title=title, description=description, run=run, author=author)
-    edited_since = active is not None and active.pk != base_version_id and active.run_id is None
+    edited_since = active is not None and active.pk != base_version_id
     return add_version(
         draft=draft,
         title=title,
