@@ -57,11 +57,12 @@ def lock_for_write(*, user: User, conversation_id: int) -> Conversation:
 def rename(
     *, user: User, conversation_id: int, title: str, precondition: Precondition[Conversation] = no_precondition
 ) -> Conversation:
+    """Changes the title. Returns the conversation as this has left it, with its chat."""
     conversation = lock_for_write(user=user, conversation_id=conversation_id)
     precondition(conversation)
     conversation.title, conversation.updated_at = title, timezone.now()
     conversation.save(update_fields=["title", "updated_at"])
-    return conversation
+    return get_conversation(user=user, conversation_id=conversation_id)
 
 
 @transaction.atomic

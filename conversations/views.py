@@ -1,7 +1,6 @@
 """`/api/conversations` and `/api/runs`."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
@@ -71,8 +70,11 @@ class ConversationViewSet(ViewSet):
                    tags=["conversations"])  # fmt: skip
     def retrieve(self, request: Request, conversation_id: str) -> Response:
         pk, user = parse_id(conversation_id, "conversation"), principal(request)
-        head = partial(services.get_head, user=user, conversation_id=pk)
-        if unchanged := not_modified(request, lambda: etag_of(head_of(head()))):
+
+        def present() -> str:
+            return etag_of(head_of(services.get_head(user=user, conversation_id=pk)))
+
+        if unchanged := not_modified(request, present):
             return unchanged
         shown = ConversationSerializer(services.get_conversation(user=user, conversation_id=pk)).data
         return tagged(shown, etag_of_shown(shown))
@@ -93,7 +95,7 @@ class ConversationViewSet(ViewSet):
         return tagged({"conversation": shown}, etag_of_shown(shown))
 
     @extend_schema(summary="Delete a conversation and all that belongs to it", parameters=[IF_MATCH],
-                   responses=MessageSerializer, tags=["conversations"])  # fmt: skip
+                   responses={200: MessageSerializer}, tags=["conversations"])  # fmt: skip
     def destroy(self, request: Request, conversation_id: str) -> Response:
         pk, demand = parse_id(conversation_id, "conversation"), precondition(request, head_of)
         services.delete(user=current_user(request), conversation_id=pk, precondition=demand)

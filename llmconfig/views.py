@@ -91,7 +91,7 @@ class LLMPromptViewSet(ViewSet):
         return Response(_prompt(ActivePrompt(text, 0)))
 
     @extend_schema(summary="Put a new version of a prompt into production", parameters=WRITES,
-                   request=NewPromptSerializer, responses=SavedPromptSerializer, tags=["prompts"])  # fmt: skip
+                   request=NewPromptSerializer, responses={200: SavedPromptSerializer}, tags=["prompts"])  # fmt: skip
     def create(self, request: Request, prompt_type: str) -> Response:
         require_permission(request, "llmconfig.add_prompt")
         body = NewPromptSerializer(data=request.data)
@@ -106,7 +106,7 @@ class LLMPromptViewSet(ViewSet):
         return tagged(SavedPromptSerializer(shown | {"warnings": warnings}).data, etag_of(shown))
 
     @extend_schema(summary="Put the built-in prompt back into production", parameters=WRITES,
-                   responses=MessageSerializer, tags=["prompts"])  # fmt: skip
+                   responses={200: MessageSerializer}, tags=["prompts"])  # fmt: skip
     def destroy(self, request: Request, prompt_type: str) -> Response:
         require_permission(request, "llmconfig.change_prompt")
         prompts.revert_prompt(prompt_type=_prompted(prompt_type), precondition=precondition(request, _prompt))

@@ -56,6 +56,17 @@ def test_it_sends_what_one_has_already_without_a_body(alices: Client, bobs: Clie
     assert alices.head(url(draft))["ETag"] == first["ETag"]
 
 
+def test_an_spa_of_another_origin_may_send_and_read_tags(alices: Client, draft: ProjectDraft, settings: Any) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://spa.example.org"]
+    asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "if-match, if-none-match"}
+    preflight = alices.options(url(draft), headers={"Origin": "https://spa.example.org"} | asked)
+    assert {"if-match", "if-none-match"} <= set(preflight["Access-Control-Allow-Headers"].split(", "))
+    answer = alices.get(url(draft), headers={"Origin": "https://spa.example.org"})
+    assert "ETag" in answer["Access-Control-Expose-Headers"].split(", ")
+    again = alices.get(url(draft), headers={"Origin": "https://spa.example.org", "If-None-Match": answer["ETag"]})
+    assert (again.status_code, again["Access-Control-Allow-Origin"]) == (304, "https://spa.example.org")
+
+
 def test_the_tag_is_another_with_every_change_and_the_same_without(alices: Client, draft: ProjectDraft) -> None:
     tags = [etag(alices, draft)]
     make_turn(draft, "A question", "An answer")  # the chat is no part of the draft
