@@ -12,7 +12,7 @@ from config.limits import DESCRIPTION_CHARACTERS, DRAFT_EDITS, DRAFT_TITLE_CHARA
 from config.text import clean_text
 from conversations.services import lock_for_write
 from drafts.models import DraftVersion
-from drafts.services import add_version, lock_draft
+from drafts.services import add_version, is_placeholder, lock_draft
 
 
 class Text(NamedTuple):
@@ -62,7 +62,9 @@ def _told(version: DraftVersion) -> ToolResult:
 
 def _changed_meanwhile(call: ToolInput, active: DraftVersion | None) -> ToolResult | None:
     """What to tell a model that would write over somebody else's newer version; None if it would not."""
-    if active is None or active.pk == call.base_version_id or active.run_id == call.run.pk:
+    if active is None or is_placeholder(active):
+        return None
+    if active.pk == call.base_version_id or active.run_id == call.run.pk:
         return None
     text = (
         "Somebody has changed the draft meanwhile, so nothing was written. Make your change to this version and call "

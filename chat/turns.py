@@ -27,7 +27,7 @@ from conversations.runs.context import RunContext
 from conversations.runs.events import ApprovalRequired, Event, FellBack, Status, UsageTold
 from conversations.runs.ledger import RunLedger, purpose_of
 from drafts.models import DraftVersion, ProjectDraft
-from drafts.services import Author
+from drafts.services import Author, version_read
 from integrations.llm.errors import LLMError
 from integrations.llm.events import Finished, LLMEvent, ReasoningDelta, StopReason, TextDelta, ToolCall
 from integrations.llm.messages import ChatRequest, Message, Part, TextPart, ToolCallPart, ToolResultPart
@@ -52,7 +52,7 @@ class ChatTurnHandler:
         await wait_for_files(context, models[0])
         turn = await context.db(load_turn, context.run, models[0])
         if not progress.pending:  # calls that are still to be made were thought of with an earlier draft in view
-            progress.base_version_id = turn.draft.active_version_id
+            progress.base_version_id = version_read(turn.draft)
         answer = Answer("", [], "stop")
         while True:
             if progress.pending and not await _call_tools(context, turn, progress):

@@ -127,7 +127,9 @@ def _finished(answer: _Answer, *, has_body: bool) -> _Answer:
     answer.close()
     headers = answer.headers
     is_sized = answer.rest is not None or any(name == b"content-length" for name, _ in headers)
-    if not is_sized and answer.status not in _BODILESS:
+    if answer.status in _BODILESS:  # Django says 0, and RFC 9110 (8.6) that a 304 tells the length of the 200 or none
+        headers = [field for field in headers if field[0] != b"content-length"]
+    elif not is_sized:
         headers = [*headers, (b"content-length", b"%d" % len(answer.first))]
     return _Answer(answer.status, headers, answer.first if has_body else b"", None, _nothing)
 

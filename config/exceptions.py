@@ -7,6 +7,7 @@ DraftloomError
 ├── NotFound       missing, or not visible to this person (404)
 ├── Conflict       the state of the thing does not allow it now (409)
 ├── Gone           it was there once and is not any more (410)
+├── PreconditionFailed  it is not what the caller meant to change (412)
 ├── TooLarge       more than a limit allows (413)
 ├── UnsupportedType  a kind of content we do not read (415)
 └── Unavailable    something this needs is away or not configured (503)
@@ -62,6 +63,12 @@ class Conflict(DraftloomError):
 
 class Gone(DraftloomError):
     code = "gone"
+
+
+class PreconditionFailed(DraftloomError):
+    """`extra["current"]` is what is there, `extra["etag"]` its entity tag."""
+
+    code = "precondition_failed"
 
 
 class TooLarge(DraftloomError):

@@ -1,9 +1,11 @@
 """The JSON of conversations and runs (contract.md 1.2)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
 
+from config.api.etags import etag_of
 from config.api.fields import StrictCharField
 from config.api.pagination import PageSerializer
 from config.limits import CONVERSATION_TITLE_CHARACTERS, COUNTED_ROWS, SUMMARY_CHARACTERS
@@ -86,6 +88,25 @@ class ConversationPartSerializer(ConversationSerializer):
     def get_imported_chat(self, conversation: Conversation) -> list[dict[str, str]] | None:
         messages: Messages = self.context["messages"]
         return messages.shown if messages.total else None
+
+
+class ConversationHeadSerializer(ConversationSerializer):
+    """A conversation without its imported chat. That is never changed without `updated_at`."""
+
+    imported_chat = None  # type: ignore[assignment]  # takes the field away
+
+    class Meta(ConversationSerializer.Meta):
+        fields = [name for name in ConversationSerializer.Meta.fields if name != "imported_chat"]
+
+
+def head_of(conversation: Conversation) -> dict[str, Any]:
+    """What the conversation's entity tag is made of: it tells of every change, and leaves the chat unread."""
+    return dict(ConversationHeadSerializer(conversation).data)
+
+
+def etag_of_shown(conversation: Mapping[str, Any]) -> str:
+    """The entity tag of a conversation as `ConversationSerializer` shows it."""
+    return etag_of({name: conversation[name] for name in ConversationHeadSerializer.Meta.fields})
 
 
 class TitleSerializer(serializers.Serializer[Any]):

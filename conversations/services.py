@@ -14,6 +14,7 @@ from accounts.models import User
 from accounts.principals import Principal
 from config.exceptions import Conflict, Forbidden, Invalid, NotFound
 from config.limits import CONVERSATION_TITLE_CHARACTERS
+from config.preconditions import Precondition, no_precondition
 from config.text import shorten
 from conversations import summaries
 from conversations.models import Conversation, ConversationQuerySet, ImportedSummary, Run, SummaryJob
@@ -24,14 +25,19 @@ UNTITLED = "Untitled conversation"
 RUN_TEXT_KEPT = timedelta(days=7)
 
 
-def get_conversation(*, user: Principal, conversation_id: int, with_chat: bool = True) -> Conversation:
+def get_conversation(*, user: Principal, conversation_id: int) -> Conversation:
     """Raises `NotFound` for one that is missing or not this user's to see."""
-    rows = Conversation.objects.visible_to(user)
-    return _one(rows if with_chat else rows.defer("imported_chat"), conversation_id)
+    return _one(Conversation.objects.visible_to(user), conversation_id)
+
+
+def get_head(*, user: Principal, conversation_id: int) -> Conversation:
+    """Like `get_conversation`, without reading the chat."""
+    rows = Conversation.objects.visible_to(user).defer("imported_chat").select_related("imported_by_user")
+    return _one(rows, conversation_id)
 
 
 def require_visible(*, user: Principal, conversation_id: int) -> None:
-    """Like `get_conversation`, without reading the chat."""
+    """Raises `NotFound` for one that is missing or not this user's to see."""
     _one(Conversation.objects.visible_to(user).only("id"), conversation_id)
 
 
@@ -48,18 +54,24 @@ def lock_for_write(*, user: User, conversation_id: int) -> Conversation:
 
 
 @transaction.atomic
-def rename(*, user: User, conversation_id: int, title: str) -> None:
+def rename(
+    *, user: User, conversation_id: int, title: str, precondition: Precondition[Conversation] = no_precondition
+) -> Conversation:
+    """Changes the title. Returns the conversation as this has left it, with its chat."""
     conversation = lock_for_write(user=user, conversation_id=conversation_id)
+    precondition(conversation)
     conversation.title, conversation.updated_at = title, timezone.now()
     conversation.save(update_fields=["title", "updated_at"])
+    return get_conversation(user=user, conversation_id=conversation_id)
 
 
 @transaction.atomic
-def delete(*, user: User, conversation_id: int) -> None:
+def delete(*, user: User, conversation_id: int, precondition: Precondition[Conversation] = no_precondition) -> None:
     """Deletes a conversation and all that belongs to it. Raises `Forbidden` unless `user` imported it or operates."""
     conversation = lock_for_write(user=user, conversation_id=conversation_id)
     if not Conversation.objects.deletable_by(user).filter(pk=conversation.pk).exists():
         raise Forbidden("Only the person who imported a conversation, or an operator, may delete it.")
+    precondition(conversation)
     conversation.delete()
     audit.record(
         "conversation.deleted",

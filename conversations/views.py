@@ -9,7 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import counted_as, current_user, principal
+from accounts.principals import Principal
 from accounts.serializers import MessageSerializer
+from config.api.etags import IF_MATCH, READS, WRITES, etag_of, not_modified, precondition, tagged
 from config.api.ids import parse_id, parse_uuid
 from config.api.pagination import CURSOR, page_of
 from config.api.streams import StreamRun, last_event, requested_dialect
@@ -29,6 +31,8 @@ from conversations.serializers import (
     RunSerializer,
     SummarySerializer,
     TitleSerializer,
+    etag_of_shown,
+    head_of,
 )
 from llmconfig import usage
 from llmconfig.serializers import UsageTotalsSerializer
@@ -76,28 +80,41 @@ class ConversationViewSet(ViewSet):
         total = listing.total(user=user, filters=filters) if asked.validated_data["with_total"] else {}
         return Response({"conversations": rows, "next": following} | total)
 
-    @extend_schema(summary="A conversation with its imported chat", parameters=[MESSAGES],
+    @extend_schema(summary="A conversation with its imported chat", parameters=[MESSAGES, *READS],
                    responses=ConversationPartSerializer, tags=["conversations"])  # fmt: skip
     def retrieve(self, request: Request, conversation_id: str) -> Response:
-        pk = parse_id(conversation_id, "conversation")
+        pk, user = parse_id(conversation_id, "conversation"), principal(request)
         asked = request.query_params.get("messages")
-        shown = self._conversation(request, pk) if asked is None else self._part(request, pk, parse_part(asked))
-        return Response(shown)
+        part = parse_part(asked) if asked is not None else None
 
-    @extend_schema(
-        summary="Change the title", request=TitleSerializer, responses=RenamedSerializer, tags=["conversations"]
-    )
+        def present() -> str:
+            return etag_of(head_of(services.get_head(user=user, conversation_id=pk)))
+
+        if unchanged := not_modified(request, present):
+            return unchanged
+        shown = self._shown(user, pk, part)
+        return tagged(shown, etag_of_shown(shown))
+
+    @extend_schema(summary="Change the title", parameters=WRITES, request=TitleSerializer, responses=RenamedSerializer,
+                   tags=["conversations"])  # fmt: skip
     def partial_update(self, request: Request, conversation_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
         body = TitleSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        services.rename(user=current_user(request), conversation_id=pk, title=body.validated_data["title"])
-        return Response({"conversation": self._conversation(request, pk)})
+        conversation = services.rename(
+            user=current_user(request),
+            conversation_id=pk,
+            precondition=precondition(request, head_of),
+            **body.validated_data,
+        )
+        shown = ConversationSerializer(conversation).data
+        return tagged({"conversation": shown}, etag_of_shown(shown))
 
-    @extend_schema(summary="Delete a conversation and all that belongs to it", responses=MessageSerializer,
-                   tags=["conversations"])  # fmt: skip
+    @extend_schema(summary="Delete a conversation and all that belongs to it", parameters=[IF_MATCH],
+                   responses={200: MessageSerializer}, tags=["conversations"])  # fmt: skip
     def destroy(self, request: Request, conversation_id: str) -> Response:
-        services.delete(user=current_user(request), conversation_id=parse_id(conversation_id, "conversation"))
+        pk, demand = parse_id(conversation_id, "conversation"), precondition(request, head_of)
+        services.delete(user=current_user(request), conversation_id=pk, precondition=demand)
         return Response({"message": "The conversation was deleted."})
 
     @extend_schema(summary="The summary of the imported chat; 404 while there is none", responses=SummarySerializer,
@@ -132,16 +149,12 @@ class ConversationViewSet(ViewSet):
         return Response(UsageTotalsSerializer(sums).data)
 
     @staticmethod
-    def _conversation(request: Request, pk: int) -> Any:
-        conversation = services.get_conversation(user=principal(request), conversation_id=pk)
-        return ConversationSerializer(conversation).data
-
-    @staticmethod
-    def _part(request: Request, pk: int, part: message_pages.Part) -> Any:
-        user = principal(request)
-        conversation = services.get_conversation(user=user, conversation_id=pk, with_chat=False)
+    def _shown(user: Principal, pk: int, part: message_pages.Part | None) -> Any:
+        if part is None:
+            return ConversationSerializer(services.get_conversation(user=user, conversation_id=pk)).data
+        head = services.get_head(user=user, conversation_id=pk)
         messages = message_pages.read(user=user, conversation_id=pk, part=part)
-        return ConversationPartSerializer(conversation, context={"messages": messages}).data
+        return ConversationPartSerializer(head, context={"messages": messages}).data
 
 
 class RunViewSet(ViewSet):

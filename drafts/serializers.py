@@ -49,6 +49,11 @@ class DraftAnswerSerializer(serializers.Serializer[Any]):
     project_draft = ProjectDraftSerializer()
 
 
+def draft_answer(draft: ProjectDraft) -> dict[str, Any]:
+    """What a GET of the draft answers; its entity tag is that of this."""
+    return {"project_draft": ProjectDraftSerializer(draft).data}
+
+
 class VersionListSerializer(serializers.Serializer[Any]):
     versions = DraftVersionSerializer(many=True)
 

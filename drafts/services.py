@@ -9,6 +9,7 @@ from accounts.models import User
 from accounts.principals import Principal
 from config.exceptions import Conflict, NotFound
 from config.limits import DRAFT_TITLE_CHARACTERS
+from config.preconditions import Precondition, no_precondition
 from conversations.models import Conversation, Run
 from conversations.services import lock_for_write, require_visible
 from drafts.models import DraftVersion, ProjectDraft
@@ -46,21 +47,36 @@ def versions_of(*, user: Principal, conversation_id: int) -> QuerySet[DraftVersi
 
 
 @transaction.atomic
-def edit(*, user: User, conversation_id: int, title: str, description: str) -> None:
-    """A person's edit: a new active version, unless nothing changed."""
+def edit(
+    *,
+    user: User,
+    conversation_id: int,
+    title: str,
+    description: str,
+    precondition: Precondition[ProjectDraft] = no_precondition,
+) -> ProjectDraft:
+    """A person's edit: a new active version, unless nothing changed. Returns the draft as this has left it."""
     lock_for_write(user=user, conversation_id=conversation_id)
     draft = get_draft(user=user, conversation_id=conversation_id)
+    precondition(draft)
     add_version(draft=draft, title=title, description=description, user=user, is_manual_edit=True)
+    return get_draft(user=user, conversation_id=conversation_id)
 
 
 @transaction.atomic
-def activate(*, user: User, conversation_id: int, version_id: int) -> None:
-    """Brings an earlier version back, as a new one. Raises `NotFound` for a version of another draft."""
+def activate(
+    *, user: User, conversation_id: int, version_id: int, precondition: Precondition[ProjectDraft] = no_precondition
+) -> ProjectDraft:
+    """Brings an earlier version back, as a new one. Raises `NotFound` for a version of another draft.
+
+    Returns the draft as this has left it.
+    """
     lock_for_write(user=user, conversation_id=conversation_id)
     draft = get_draft(user=user, conversation_id=conversation_id)
     chosen = DraftVersion.objects.filter(project_draft=draft, pk=version_id).first()
     if chosen is None:
         raise NotFound("This draft has no such version.", code="version_not_found")
+    precondition(draft)
     add_version(
         draft=draft,
         title=chosen.title,
@@ -70,6 +86,7 @@ def activate(*, user: User, conversation_id: int, version_id: int) -> None:
         author=Author(chosen.model, chosen.prompt_version),
         restored_from=chosen.version_number,
     )
+    return get_draft(user=user, conversation_id=conversation_id)
 
 
 @transaction.atomic
@@ -148,16 +165,16 @@ def store_generated(
     """Stores what a model wrote from the chat.
 
     A placeholder that nobody has touched is filled in place. Otherwise it becomes a new version; that is the active
-    one unless a person has edited the draft since `base_version_id`, where the model began. Raises `Conflict`
-    (`conversation_locked`) if it has become a project meanwhile.
+    one unless somebody has changed the draft since `base_version_id`, where the model began: by hand, or by a chat.
+    Raises `Conflict` (`conversation_locked`) if it has become a project meanwhile.
     """
     if _is_locked(draft):
         raise Conflict("This conversation has become a project and is locked.", code="conversation_locked")
     row = lock_draft(draft)
     active = row.active_version
-    if active and _is_untouched(active):
+    if active and is_placeholder(active):
         return _fill(active, title=title, description=description, run=run, author=author)
-    edited_since = active is not None and active.pk != base_version_id and active.run_id is None
+    edited_since = active is not None and active.pk != base_version_id
     return add_version(
         draft=draft,
         title=title,
@@ -173,14 +190,14 @@ def store_generated(
 def store_failure(*, draft: ProjectDraft, run: Run, reason: str) -> None:
     """Says in the place of an untouched placeholder that generating failed; a draft that has text keeps it."""
     active = lock_draft(draft).active_version
-    if active and _is_untouched(active) and not _is_locked(draft):
+    if active and is_placeholder(active) and not _is_locked(draft):
         _fill(active, title=FAILED_TITLE, description=reason, run=run)
 
 
 def has_text(*, conversation_id: int) -> bool:
     """Whether the conversation has a draft that is more than a placeholder."""
     draft = ProjectDraft.objects.select_related("active_version").filter(conversation_id=conversation_id).first()
-    return draft is not None and draft.active_version is not None and not _is_untouched(draft.active_version)
+    return draft is not None and draft.active_version is not None and not is_placeholder(draft.active_version)
 
 
 def _is_locked(draft: ProjectDraft) -> bool:
@@ -188,7 +205,14 @@ def _is_locked(draft: ProjectDraft) -> bool:
     return Conversation.objects.filter(pk=draft.conversation_id, is_locked=True).exists()
 
 
-def _is_untouched(version: DraftVersion) -> bool:
+def version_read(draft: ProjectDraft) -> int | None:
+    """The version that whoever reads the draft has read; None for a placeholder, which is filled in place later."""
+    version = draft.active_version
+    return None if version is None or is_placeholder(version) else version.pk
+
+
+def is_placeholder(version: DraftVersion) -> bool:
+    """Whether this is the text that stands there until a draft is written, and nobody has touched it."""
     return version.version_number == 1 and version.title == PLACEHOLDER_TITLE and not version.is_manual_edit
 
 

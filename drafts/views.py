@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from accounts.authentication import current_user, principal, required_key
 from accounts.idempotency import answer_once, once, replay_headers
 from accounts.keys import nameable_user
+from config.api.etags import READS, WRITES, etag_of, precondition, tagged, unless_known
 from config.api.ids import parse_id
 from config.api.parsers import StrictJSONParser
 from config.api.views import ViewSet
@@ -25,10 +26,10 @@ from drafts.serializers import (
     ImportSerializer,
     ModelChoiceSerializer,
     ProjectAnswerSerializer,
-    ProjectDraftSerializer,
     SlackImportedSerializer,
     SlackImportSerializer,
     VersionListSerializer,
+    draft_answer,
 )
 from integrations.importers import child, detect
 
@@ -91,18 +92,25 @@ class ProjectDraftViewSet(ViewSet):
         "generate": "conversations:write",
     }
 
-    @extend_schema(summary="The project draft", responses=DraftAnswerSerializer, tags=["project draft"])
+    @extend_schema(summary="The project draft", parameters=READS, responses=DraftAnswerSerializer,
+                   tags=["project draft"])  # fmt: skip
     def retrieve(self, request: Request, conversation_id: str) -> Response:
-        return Response(self._draft(request, parse_id(conversation_id, "conversation")))
+        pk = parse_id(conversation_id, "conversation")
+        draft = services.get_draft(user=principal(request), conversation_id=pk)
+        return unless_known(request, draft_answer(draft))
 
-    @extend_schema(summary="Edit the draft by hand, as a new version", request=EditSerializer,
+    @extend_schema(summary="Edit the draft by hand, as a new version", parameters=WRITES, request=EditSerializer,
                    responses=DraftAnswerSerializer, tags=["project draft"])  # fmt: skip
     def partial_update(self, request: Request, conversation_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
         body = EditSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        services.edit(user=current_user(request), conversation_id=pk, **body.validated_data)
-        return Response(self._draft(request, pk))
+        demand = precondition(request, draft_answer)
+        draft = services.edit(
+            user=current_user(request), conversation_id=pk, precondition=demand, **body.validated_data
+        )
+        answer = draft_answer(draft)
+        return tagged(answer, etag_of(answer))
 
     @extend_schema(summary="All versions, the newest first", responses=VersionListSerializer, tags=["project draft"])
     def versions(self, request: Request, conversation_id: str) -> Response:
@@ -110,17 +118,20 @@ class ProjectDraftViewSet(ViewSet):
         versions = services.versions_of(user=principal(request), conversation_id=pk)
         return Response(VersionListSerializer({"versions": versions}).data)
 
-    @extend_schema(summary="Bring an earlier version back, as a new one", request=None, responses=DraftAnswerSerializer,
-                   tags=["project draft"])  # fmt: skip
+    @extend_schema(summary="Bring an earlier version back, as a new one", parameters=WRITES, request=None,
+                   responses=DraftAnswerSerializer, tags=["project draft"])  # fmt: skip
     def activate(self, request: Request, conversation_id: str, version_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
-        version_pk = parse_id(version_id, "version")
+        version_pk, demand = parse_id(version_id, "version"), precondition(request, draft_answer)
 
         def activate() -> dict[str, Any]:
-            services.activate(user=current_user(request), conversation_id=pk, version_id=version_pk)
-            return self._draft(request, pk)
+            user = current_user(request)
+            draft = services.activate(user=user, conversation_id=pk, version_id=version_pk, precondition=demand)
+            return draft_answer(draft)
 
-        return answer_once(request, activate)
+        response = answer_once(request, activate)
+        response["ETag"] = etag_of(response.data)
+        return response
 
     @extend_schema(summary="Let a model write the draft again", request=ModelChoiceSerializer, responses=STREAM,
                    tags=["project draft"])  # fmt: skip
@@ -130,11 +141,6 @@ class ProjectDraftViewSet(ViewSet):
         body.is_valid(raise_exception=True)
         user, options = current_user(request), body.validated_data
         return stream_of(request, partial(import_flow.start_generation, user=user, conversation_id=pk, **options))
-
-    @staticmethod
-    def _draft(request: Request, pk: int) -> dict[str, Any]:
-        draft = services.get_draft(user=principal(request), conversation_id=pk)
-        return {"project_draft": ProjectDraftSerializer(draft).data}
 
 
 class ProjectViewSet(ViewSet):

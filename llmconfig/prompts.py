@@ -13,6 +13,7 @@ from django.db.models import Max, QuerySet
 from accounts import audit
 from accounts.models import User
 from config.exceptions import NotFound
+from config.preconditions import Precondition, no_precondition
 from llmconfig.models import PROMPTED, Prompt, Task
 
 PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
@@ -118,10 +119,19 @@ def placeholder_warnings(*, prompt_type: str, text: str) -> list[PlaceholderWarn
 
 @transaction.atomic
 def save_prompt(
-    *, prompt_type: str, system_prompt: str, user: User | None, note: str = "", is_active: bool = True
+    *,
+    prompt_type: str,
+    system_prompt: str,
+    user: User | None,
+    note: str = "",
+    is_active: bool = True,
+    precondition: Precondition[ActivePrompt] = no_precondition,
 ) -> Prompt:
-    """Stores a new version of a task's prompt, and puts it into production unless `is_active` is false."""
-    versions, before = _lock_prompts(prompt_type), _in_use(prompt_type)
+    """Stores a new version of a task's prompt, and puts it into production unless `is_active` is false.
+
+    Here and below, `precondition` is of the prompt in production.
+    """
+    versions, before = _lock_prompts(prompt_type, precondition), _in_use(prompt_type)
     last = versions.aggregate(last=Max("version", default=0))["last"]
     if is_active:
         versions.filter(is_active=True).update(is_active=False)
@@ -139,30 +149,33 @@ def save_prompt(
 
 
 @transaction.atomic
-def activate_prompt(*, prompt: Prompt) -> None:
+def activate_prompt(*, prompt: Prompt, precondition: Precondition[ActivePrompt] = no_precondition) -> None:
     """Puts a version into production."""
-    versions, before = _lock_prompts(prompt.prompt_type), _in_use(prompt.prompt_type)
+    versions, before = _lock_prompts(prompt.prompt_type, precondition), _in_use(prompt.prompt_type)
     versions.filter(is_active=True).update(is_active=False)
     versions.filter(pk=prompt.pk).update(is_active=True)
     after = _in_use(prompt.prompt_type)
     audit.record("prompt.activated", resource=prompt.prompt_type, before=before, after=after)
 
 
-def activate_version(*, prompt_type: str, version: int) -> ActivePrompt:
+@transaction.atomic
+def activate_version(
+    *, prompt_type: str, version: int, precondition: Precondition[ActivePrompt] = no_precondition
+) -> ActivePrompt:
     """Puts a version into production; 0 is the built-in text. Raises `NotFound`."""
     if version == 0:
-        revert_prompt(prompt_type=prompt_type)
+        revert_prompt(prompt_type=prompt_type, precondition=precondition)
     elif prompt := Prompt.objects.filter(prompt_type=prompt_type, version=version).first():
-        activate_prompt(prompt=prompt)
+        activate_prompt(prompt=prompt, precondition=precondition)
     else:
         raise NotFound("This prompt has no such version.")
     return active_prompt(prompt_type=prompt_type)
 
 
 @transaction.atomic
-def revert_prompt(*, prompt_type: str) -> None:
+def revert_prompt(*, prompt_type: str, precondition: Precondition[ActivePrompt] = no_precondition) -> None:
     """Puts the built-in text back into production; the versions stay."""
-    versions, before = _lock_prompts(prompt_type), _in_use(prompt_type)
+    versions, before = _lock_prompts(prompt_type, precondition), _in_use(prompt_type)
     if versions.filter(is_active=True).update(is_active=False):
         audit.record("prompt.reverted", resource=prompt_type, before=before, after=_in_use(prompt_type))
 
@@ -177,8 +190,9 @@ def _in_use(prompt_type: str) -> dict[str, int]:
     return {"version": active_prompt(prompt_type=prompt_type).version}
 
 
-def _lock_prompts(prompt_type: str) -> QuerySet[Prompt]:
+def _lock_prompts(prompt_type: str, precondition: Precondition[ActivePrompt]) -> QuerySet[Prompt]:
     """The versions of a task, whose changes take turns until the transaction ends: also when there is none yet."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"prompts of {prompt_type}"])
+    precondition(active_prompt(prompt_type=prompt_type))
     return Prompt.objects.filter(prompt_type=prompt_type)

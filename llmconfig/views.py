@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from accounts.authentication import current_user
 from accounts.permissions import require_permission
 from accounts.serializers import MessageSerializer
+from config.api.etags import READS, WRITES, etag_of, precondition, tagged, unless_known
 from config.api.ids import parse_version
 from config.api.views import ViewSet
 from config.exceptions import BadRequest
@@ -76,10 +77,12 @@ class LLMPromptViewSet(ViewSet):
         "versions": "conversations:read",
     }
 
-    @extend_schema(summary="The prompt of a task that is in production", responses=PromptSerializer, tags=["prompts"])
+    @extend_schema(summary="The prompt of a task that is in production", parameters=READS, responses=PromptSerializer,
+                   tags=["prompts"])  # fmt: skip
     def retrieve(self, request: Request, prompt_type: str) -> Response:
         known = prompts.has_prompt(_named(prompt_type))
-        return Response(_prompt(prompts.active_prompt(prompt_type=prompt_type) if known else NO_PROMPT))
+        prompt = prompts.active_prompt(prompt_type=prompt_type) if known else NO_PROMPT
+        return unless_known(request, _prompt(prompt))
 
     @extend_schema(summary="The built-in prompt of a task", responses=PromptSerializer, tags=["prompts"])
     def built_in(self, request: Request, prompt_type: str) -> Response:
@@ -87,8 +90,8 @@ class LLMPromptViewSet(ViewSet):
         text = prompts.built_in_prompt(prompt_type) if known else ""
         return Response(_prompt(ActivePrompt(text, 0)))
 
-    @extend_schema(summary="Put a new version of a prompt into production", request=NewPromptSerializer,
-                   responses=SavedPromptSerializer, tags=["prompts"])  # fmt: skip
+    @extend_schema(summary="Put a new version of a prompt into production", parameters=WRITES,
+                   request=NewPromptSerializer, responses={200: SavedPromptSerializer}, tags=["prompts"])  # fmt: skip
     def create(self, request: Request, prompt_type: str) -> Response:
         require_permission(request, "llmconfig.add_prompt")
         body = NewPromptSerializer(data=request.data)
@@ -96,18 +99,19 @@ class LLMPromptViewSet(ViewSet):
         fields = dict(body.validated_data)
         if fields.pop("prompt_type") != prompt_type:
             raise BadRequest("Mismatched prompt type", code="mismatched_prompt_type", field="prompt_type")
-        saved = prompts.save_prompt(prompt_type=_prompted(prompt_type), user=current_user(request), **fields)
+        fields |= {"user": current_user(request), "precondition": precondition(request, _prompt)}
+        saved = prompts.save_prompt(prompt_type=_prompted(prompt_type), **fields)
         warnings = prompts.placeholder_warnings(prompt_type=prompt_type, text=saved.system_prompt)
-        answer = _prompt(ActivePrompt(saved.system_prompt, saved.version)) | {"warnings": warnings}
-        return Response(SavedPromptSerializer(answer).data)
+        shown = _prompt(ActivePrompt(saved.system_prompt, saved.version))
+        return tagged(SavedPromptSerializer(shown | {"warnings": warnings}).data, etag_of(shown))
 
-    @extend_schema(
-        summary="Put the built-in prompt back into production", responses=MessageSerializer, tags=["prompts"]
-    )
+    @extend_schema(summary="Put the built-in prompt back into production", parameters=WRITES,
+                   responses={200: MessageSerializer}, tags=["prompts"])  # fmt: skip
     def destroy(self, request: Request, prompt_type: str) -> Response:
         require_permission(request, "llmconfig.change_prompt")
-        prompts.revert_prompt(prompt_type=_prompted(prompt_type))
-        return Response({"message": "The built-in prompt is in production."})
+        prompts.revert_prompt(prompt_type=_prompted(prompt_type), precondition=precondition(request, _prompt))
+        built_in = ActivePrompt(prompts.built_in_prompt(prompt_type), 0)
+        return tagged({"message": "The built-in prompt is in production."}, etag_of(_prompt(built_in)))
 
     @extend_schema(summary="All versions of a prompt, the newest first", responses=PromptVersionsSerializer,
                    tags=["prompts"])  # fmt: skip
@@ -115,12 +119,14 @@ class LLMPromptViewSet(ViewSet):
         rows = prompts.versions_of(prompt_type=_prompted(prompt_type))
         return Response(PromptVersionsSerializer({"versions": rows}).data)
 
-    @extend_schema(summary="Put a version of a prompt into production; 0 is the built-in one", request=None,
-                   responses=PromptSerializer, tags=["prompts"])  # fmt: skip
+    @extend_schema(summary="Put a version of a prompt into production; 0 is the built-in one", parameters=WRITES,
+                   request=None, responses=PromptSerializer, tags=["prompts"])  # fmt: skip
     def activate(self, request: Request, prompt_type: str, version: str) -> Response:
         require_permission(request, "llmconfig.change_prompt")
-        number = parse_version(version)
-        return Response(_prompt(prompts.activate_version(prompt_type=_prompted(prompt_type), version=number)))
+        number, demand = parse_version(version), precondition(request, _prompt)
+        prompt = prompts.activate_version(prompt_type=_prompted(prompt_type), version=number, precondition=demand)
+        shown = _prompt(prompt)
+        return tagged(shown, etag_of(shown))
 
 
 def _prompt(prompt: ActivePrompt) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import Any, NamedTuple
 
-import orjson
 from django.core import exceptions as django_exceptions
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,6 +15,7 @@ from rest_framework.request import Request
 
 from config import exceptions
 from config.api.problems import MEDIA_TYPE, FieldError, problem
+from config.api.renderers import dumps
 from config.text import clean_text, shorten
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class ProblemResponse(HttpResponse):
     ) -> None:
         request_id = getattr(request, "request_id", "")
         document = problem(status, code, detail, errors=errors, request_id=request_id, extra=extra)
-        super().__init__(orjson.dumps(document), status=status, content_type=MEDIA_TYPE)
+        super().__init__(dumps(document), status=status, content_type=MEDIA_TYPE)
         for name, value in (headers or {}).items():
             self[name] = value
 
@@ -78,6 +78,7 @@ _STATUS: dict[type[Exception], int] = {
     exceptions.NotFound: 404,
     exceptions.Conflict: 409,
     exceptions.Gone: 410,
+    exceptions.PreconditionFailed: 412,
     exceptions.TooLarge: 413,
     exceptions.UnsupportedType: 415,
     exceptions.TooMany: 429,
@@ -91,6 +92,8 @@ def _(exception: exceptions.DraftloomError) -> Described:
     field = getattr(exception, "field", "")
     errors = [FieldError(field, exception.detail)] if field else []
     headers = _retry_after(exception.extra.get("retry_after", RETRY_SECONDS)) if status in (429, 503) else {}
+    if status == 412:
+        headers = {"ETag": exception.extra["etag"]}
     return Described(status, exception.code, exception.detail, errors, exception.extra, headers)
 
 

@@ -38,6 +38,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "The key was used before",
         "A key stands for one request; choose a new one.",
     ),
+    "invalid_etag": (
+        "Not an entity tag",
+        "If-Match and If-None-Match are `*` or a list of entity tags, in double quotes as ETag headers have them.",
+    ),
     "invalid_idempotency_key": ("Not a key", "An Idempotency-Key has 1 to 255 visible ASCII characters."),
     "not_waiting": ("Nothing to approve", "The run has been decided on, or is over."),
     "nothing_to_regenerate": (
@@ -155,6 +159,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "project_in_progress": (
         "The project is being created",
         "Somebody has asked for it, and Linear has not answered for certain yet. Wait a few minutes.",
+    ),
+    "precondition_failed": (
+        "Changed meanwhile",
+        "`current` is what is there now. Make your change to that, and send it again with `etag` as If-Match.",
     ),
     "project_not_found": ("No project yet", "Nobody has turned this conversation's draft into a Linear project."),
     "run_in_progress": (

@@ -7,8 +7,10 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import permissions, serializers
 
+from config.api.etags import IF_MATCH, IF_NONE_MATCH
 from config.api.problems import MEDIA_TYPE
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -34,6 +36,14 @@ class ProblemSerializer(serializers.Serializer[Any]):
     errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]  # a field, not the property
 
 
+class PreconditionFailedSerializer(ProblemSerializer):
+    current = serializers.DictField(help_text="What is there now, as a GET of it answers; of a conversation, its head.")
+    etag = serializers.CharField(help_text="The entity tag of that.")
+
+
+_PROBLEMS = {"412": PreconditionFailedSerializer}
+
+
 class Schema(AutoSchema):
     """Operations are named `<view>_<action>`, so that a path may change without breaking generated clients."""
 
@@ -49,10 +59,12 @@ class Schema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses: dict[str, Any] = super()._get_response_bodies(direction)
+        if self._takes(IF_NONE_MATCH):
+            responses["304"] = {"description": "You have what there is."}
         for code in self._refusals():
             if code not in responses:
                 body = self._get_response_for_code(  # type: ignore[no-untyped-call]
-                    ProblemSerializer, code, [MEDIA_TYPE], direction
+                    _PROBLEMS.get(code, ProblemSerializer), code, [MEDIA_TYPE], direction
                 )
                 responses[code] = body
         return dict(sorted(responses.items()))
@@ -64,7 +76,11 @@ class Schema(AutoSchema):
             *([] if is_public else ["401"]),
             *(["404"] if "{" in self.path else []),
             *([] if self.method in permissions.SAFE_METHODS else _WRITES),
+            *(["412"] if self._takes(IF_MATCH) else []),
         ]
+
+    def _takes(self, parameter: OpenApiParameter) -> bool:
+        return parameter in self.get_override_parameters()
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

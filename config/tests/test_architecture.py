@@ -14,6 +14,7 @@ FLOOR = {
     "config.failpoints",
     "config.limits",
     "config.live",
+    "config.preconditions",
     "config.redis",
     "config.text",
     "config.throttle",

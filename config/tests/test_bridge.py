@@ -270,6 +270,13 @@ async def test_it_sends_no_body_where_none_belongs(method, status, is_streaming)
     assert blocks.is_closed
 
 
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+async def test_it_tells_no_length_of_a_body_that_is_not_sent(status):
+    client = Client(body())
+    await Bridge(answering([], status, ("Content-Length", "0")), threads=1)(scope(), client.receive, client.send)
+    assert client.headers == {}
+
+
 async def test_it_keeps_the_length_that_the_application_gives():
     client = Client(body())
     application = answering([b"abc"], "200 OK", ("Content-Length", "3"), ("X-Name", "é"))

@@ -30,6 +30,12 @@ OPERATIONS = {
     "session_destroy", "session_destroy_others", "session_list",
 }  # fmt: skip
 """Generated clients call these names: one may be added here, but none may change."""
+TAGGED_READS = {"conversation_retrieve", "llm_prompt_retrieve", "project_draft_retrieve"}
+TAGGED_WRITES = {
+    "conversation_partial_update", "conversation_destroy",
+    "llm_prompt_create", "llm_prompt_destroy", "llm_prompt_activate",
+    "project_draft_partial_update", "project_draft_activate",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -93,6 +99,24 @@ def test_it_asks_for_a_session_except_where_none_is_needed(document: dict[str, A
         if {} in operation.get("security", [{}]) or "401" not in operation["responses"]
     }
     assert open_to_all == {"auth_status", "auth_logout", "auth_login_link", "auth_login", "auth_callback"}
+
+
+def test_it_says_where_entity_tags_count(document: dict[str, Any]) -> None:
+    """A 304 or 412 is documented exactly where the header is that asks for it."""
+    for header, status, expected in (("If-None-Match", "304", TAGGED_READS), ("If-Match", "412", TAGGED_WRITES)):
+        takes = {
+            operation["operationId"]
+            for operation in operations(document).values()
+            if header in [parameter["name"] for parameter in operation.get("parameters", [])]
+        }
+        answers = {name for name, operation in by_name(document).items() if status in operation["responses"]}
+        assert takes == answers == expected
+    for name in (TAGGED_READS | TAGGED_WRITES) - {"conversation_destroy"}:  # of which nothing is left
+        assert by_name(document)[name]["responses"]["200"]["headers"]["ETag"]["required"], name
+
+
+def by_name(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {operation["operationId"]: operation for operation in operations(document).values()}
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])

@@ -341,6 +341,30 @@ def test_it_edits_renames_and_deletes(opened: Opened, stack: Any) -> None:
     assert stack.client().get(f"/api/conversations/{conversation}").status_code == 404
 
 
+def test_it_asks_whose_text_it_is_to_be_when_somebody_else_has_saved_meanwhile(opened: Opened, stack: Any) -> None:
+    path, bob = f"/api/conversations/{opened.imported()}/project-draft", stack.client("bob@example.org")
+    conflict = opened("#draft-conflict")
+    opened("#draft-edit").click()
+    opened("#draft-title-input").fill("Mine")
+    save, keep = (opened.page.get_by_role("button", name=name) for name in ("Save as a new version", "Keep mine"))
+    for title, press in (("By Bob", save), ("By Bob again", keep)):
+        bob.patch(path, {"title": title, "description": "His"})
+        press.click()
+        expect(conflict).to_contain_text(f"“{title}”")
+    keep.click()
+    expect(opened("#draft-text h2")).to_have_text("Mine")
+    opened("#draft-edit").click()
+    expect(conflict).to_be_hidden()
+    bob.patch(path, {"title": "Bob's last", "description": "His"})
+    save.click()
+    conflict.get_by_role("button", name="Take theirs").click()
+    expect(opened("#draft-text h2")).to_have_text("Bob's last")
+    titles = [version["title"] for version in bob.versions(1)]
+    assert titles == ["Bob's last", "Mine", "By Bob again", "By Bob", "Made up"]
+    assert ["412" in complaint for complaint in opened.complaints] == [True] * 3
+    opened.complaints.clear()
+
+
 def test_it_shows_a_refusal_in_words(opened: Opened) -> None:
     opened.imported()
     opened("#draft-edit").click()

@@ -205,6 +205,14 @@ def test_a_generated_draft_never_covers_a_newer_edit(alice: User) -> None:
     assert (version.version_number, draft.active_version.title) == (3, "By hand")  # type: ignore[union-attr]
 
 
+def test_a_generated_draft_never_covers_what_a_chat_has_changed_meanwhile(alice: User, draft: ProjectDraft) -> None:
+    run, base = make_run(alice, draft.conversation, kind=Run.Kind.GENERATE), draft.active_version_id
+    services.add_version(draft=draft, title="By a chat", description="D", user=alice, run=make_run(alice))
+    version = generate(draft, run, "Written", base)
+    draft.refresh_from_db()
+    assert (version.version_number, draft.active_version.title) == (4, "By a chat")  # type: ignore[union-attr]
+
+
 def test_a_generated_draft_never_covers_a_version_that_was_brought_back_meanwhile(alice: User) -> None:
     draft = make_draft(make_conversation(alice), "First", "Second")
     first = draft.versions.earliest("version_number")

@@ -1,11 +1,11 @@
 /** Requests to the server. */
 
-/** A refusal (RFC 9457): `message` holds its sentences. */
+/** A refusal (RFC 9457): `message` holds its sentences; with 412, `current` what is there now, and `etag` its tag. */
 export class Problem extends Error {
-  constructor(status, { code = "", detail = "", errors = [] }) {
+  constructor(status, { code = "", detail = "", errors = [], current, etag }) {
     const each = errors.map((error) => (error.field ? `${error.field}: ${error.detail}` : error.detail));
     super(each.join(" ") || detail || `The server answered with status ${status}.`); // `detail` repeats the first error
-    Object.assign(this, { status, code });
+    Object.assign(this, { status, code, current, etag });
   }
 }
 

@@ -71,8 +71,9 @@ export class Draft {
     const options = { signal: this.signal };
     try {
       const { versions } = await call("GET", `${this.path}/versions`, undefined, options);
-      const { project_draft: draft } = await call("GET", this.path, undefined, options);
-      Object.assign(this, { versions, active: draft.active_version });
+      const response = await request("GET", this.path, undefined, options);
+      const { project_draft: draft } = await response.json();
+      Object.assign(this, { versions, active: draft.active_version, etag: response.headers.get("ETag") });
     } catch (error) {
       if (!(error instanceof Problem && error.code === "draft_not_found")) throw error;
     }
@@ -174,6 +175,7 @@ export class Draft {
   }
 
   edit() {
+    this.edited = this.etag; // of the draft as the one who edits it has seen it
     $("draft-title-input").value = this.shown.title;
     $("draft-description-input").value = this.shown.description;
     this.openForm(true);
@@ -181,16 +183,39 @@ export class Draft {
   }
 
   openForm(isOpen) {
+    $("draft-conflict").hidden = true;
     $("draft-form").hidden = !isOpen;
     $("draft-reading").hidden = $("draft-actions").hidden = isOpen;
   }
 
   async save() {
     const body = { title: $("draft-title-input").value, description: $("draft-description-input").value };
-    await call("PATCH", this.path, body);
+    try {
+      await call("PATCH", this.path, body, { headers: { "If-Match": this.edited } });
+    } catch (error) {
+      if (error.code === "precondition_failed") return this.askWhose(error);
+      throw error;
+    }
+    return this.close();
+  }
+
+  async close() {
     this.openForm(false);
     await this.load();
     document.dispatchEvent(new Event("changed"));
+  }
+
+  /** Somebody has saved another text since the form was opened: which of the two is it to be? */
+  askWhose({ current, etag }) {
+    const { title, version_number: number } = current.project_draft.active_version;
+    const keep = () => this.tried(() => ((this.edited = etag), this.save()));
+    const text = `The draft was changed while you wrote: version ${number}, “${title}”. Yours is not saved yet.`;
+    $("draft-conflict").hidden = false;
+    $("draft-conflict").replaceChildren(
+      h("p", { textContent: text }),
+      button("Keep mine as a new version", keep, "primary"),
+      button("Take theirs", () => this.tried(() => this.close())),
+    );
   }
 
   async become() {
