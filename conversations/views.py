@@ -9,18 +9,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import counted_as, current_user, principal
-from accounts.serializers import MessageSerializer
 from config.api.ids import parse_id, parse_uuid
 from config.api.pagination import limit_offset
 from config.api.streams import StreamRun, last_event, requested_dialect
 from config.api.views import ViewSet
 from config.exceptions import Invalid
-from conversations import services
+from conversations import deletion, services
 from conversations.models import Conversation, DashboardRow, Run
 from conversations.serializers import (
     LIST_FIELDS,
     ConversationListSerializer,
     ConversationSerializer,
+    DeletedSerializer,
     RenamedSerializer,
     RunListSerializer,
     RunSerializer,
@@ -51,6 +51,7 @@ class ConversationViewSet(ViewSet):
         "usage": "conversations:read",
         "partial_update": "conversations:write",
         "destroy": "conversations:write",
+        "restore": "conversations:write",
         "summary": "conversations:write",
     }
 
@@ -79,11 +80,20 @@ class ConversationViewSet(ViewSet):
         services.rename(user=current_user(request), conversation_id=pk, title=body.validated_data["title"])
         return Response({"conversation": self._conversation(request, pk)})
 
-    @extend_schema(summary="Delete a conversation and all that belongs to it", responses=MessageSerializer,
-                   tags=["conversations"])  # fmt: skip
+    @extend_schema(summary="Delete a conversation and all that belongs to it; it can be restored for a while",
+                   responses=DeletedSerializer, tags=["conversations"])  # fmt: skip
     def destroy(self, request: Request, conversation_id: str) -> Response:
-        services.delete(user=current_user(request), conversation_id=parse_id(conversation_id, "conversation"))
-        return Response({"message": "The conversation was deleted."})
+        pk = parse_id(conversation_id, "conversation")
+        conversation = services.delete(user=current_user(request), conversation_id=pk)
+        told = {"message": "The conversation was deleted.", "restorable_until": deletion.restorable_until(conversation)}
+        return Response(DeletedSerializer(told).data)
+
+    @extend_schema(summary="Undo the deletion of a conversation; one that is not deleted stays as it is", request=None,
+                   responses=RenamedSerializer, tags=["conversations"])  # fmt: skip
+    def restore(self, request: Request, conversation_id: str) -> Response:
+        pk = parse_id(conversation_id, "conversation")
+        deletion.restore(user=current_user(request), conversation_id=pk)
+        return Response({"conversation": self._conversation(request, pk)})
 
     @extend_schema(summary="The summary of the imported chat; 404 while there is none", responses=SummarySerializer,
                    tags=["conversations"])  # fmt: skip

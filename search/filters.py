@@ -7,7 +7,8 @@ from django.db.models import Exists, OuterRef
 
 from accounts.principals import Principal
 from chat.models import FileAttachment
-from conversations.models import Conversation, ConversationQuerySet
+from conversations.models import Conversation
+from conversations.visibility import ConversationQuerySet
 
 
 @dataclass(frozen=True, slots=True)

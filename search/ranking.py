@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
-from conversations.models import ConversationQuerySet
+from conversations.visibility import ConversationQuerySet
 from search.models import SourceType
 from search.query import Query
 from search.statement import RRF_K, order_by, statement

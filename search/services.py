@@ -9,7 +9,7 @@ from django.db import OperationalError
 
 from accounts.principals import Principal
 from config.exceptions import BadRequest, Unavailable
-from conversations.models import ConversationQuerySet
+from conversations.visibility import ConversationQuerySet
 from search import query_vectors
 from search.filters import Filters, visible_conversations
 from search.query import Query, parse
