@@ -1,7 +1,6 @@
 import time
 
 from celery import shared_task
-
 from django.utils import timezone
 
 from conversations import deletion, services, summary_jobs

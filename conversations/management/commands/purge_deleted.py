@@ -27,6 +27,6 @@ class Command(BaseCommand):
         before = timezone.now() - timedelta(days=older_than)
         if dry_run:
             count = Conversation.objects.deleted().filter(deleted_at__lt=before).count()
-            self.stdout.write(f"{count} conversations would be removed.")
+            self.stdout.write(f"Conversations that would be removed: {count}.")
         else:
-            self.stdout.write(f"{deletion.purge_all(before=before)} conversations were removed.")
+            self.stdout.write(f"Conversations removed: {deletion.purge_all(before=before)}.")
