@@ -28,7 +28,7 @@ from drafts.services import FAILED_TITLE, PLACEHOLDER_TITLE
 from integrations.storage import file_storage
 from search.tests.index import index_all
 
-SLOW = {"state": Run.State.RUNNING, "partial": "So far", "event_seq": 7, "fence": 3}
+SLOW: dict[str, Any] = {"state": Run.State.RUNNING, "partial": "So far", "event_seq": 7, "fence": 3}
 
 
 def path(conversation: Conversation, rest: str = "") -> str:

@@ -62,7 +62,7 @@ def race(user: User, number: int) -> str:
     """Restores and purges a deleted conversation at once; which of the two was done."""
     conversation = make_conversation(user, f"Number {number}")
     make_draft(conversation)
-    which = {"user": user, "conversation_id": conversation.pk}
+    which: dict[str, Any] = {"user": user, "conversation_id": conversation.pk}
     services.delete(**which)
     later = timezone.now() + timedelta(days=1)
     told = at_once({
@@ -89,7 +89,7 @@ def test_what_is_restored_and_purged_at_once_is_one_of_the_two(committed: None) 
 
 def test_it_is_deleted_once_by_many_at_once(committed: None) -> None:
     user = make_user("alice@example.org")
-    which = {"user": user, "conversation_id": make_conversation(user).pk}
+    which: dict[str, Any] = {"user": user, "conversation_id": make_conversation(user).pk}
     told = at_once({f"delete {number}": lambda: services.delete(**which).pk for number in range(6)})
     assert Counter(told.values()) == {which["conversation_id"]: 1, "conversation_not_found": 5}
 

@@ -15,6 +15,7 @@ from config.tests.making import make_archive, make_conversation, make_draft, mak
 from config.tests.test_access_matrix import CANARY, everything_of
 from conversations import services
 from conversations.models import Conversation, DashboardRow, Run
+from conversations.runs.handlers import RunFailed
 from conversations.runs.snapshots import load_snapshots
 from drafts import archives, import_flow, slack_import
 from drafts.events import terminal_of
@@ -136,7 +137,7 @@ def test_a_link_to_a_file_that_was_given_before_leads_nowhere(
     for link in links:
         assert check_refused(client.get(link), 404)["code"] == "not_found"
     restore(alices, {"conversation_id": file.conversation_id})
-    assert b"".join(client.get(links[0]).streaming_content) == b"light"
+    assert client.get(links[0]).getvalue() == b"light"
     file.delete()
     check_refused(client.get(links[0]), 404)  # though the object is not swept yet
 
@@ -185,7 +186,7 @@ def test_an_import_of_the_same_chat_makes_another(alice: User, alices: Client) -
     assert not services.with_url(user=alice, url=here.url).exists()
     assert not services.same_chat(user=alice, chat=chat(source_id="s1")).exists()
     run.payload["duplicate_resolution"] = "update_existing"
-    with pytest.raises(import_flow.RunFailed):
+    with pytest.raises(RunFailed):
         import_flow.refuse_duplicate(run, here.url)
 
 
