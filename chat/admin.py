@@ -7,15 +7,16 @@ from django.db.models import QuerySet
 from django.db.models.functions import Left
 from django.http import HttpRequest
 
-from accounts.admin import HistoryAdmin
 from chat.models import ChatMessage, ChatMessageRevision, ChatSummary, FileAttachment
 from conversations.admin import BIG_IN_CONVERSATION, BIG_IN_RUN, beneath
+from conversations.admin_deletion import OfConversationAdmin
 
 BEGINNING_CHARACTERS = 80
 
 
 @admin.register(ChatMessage)
-class ChatMessageAdmin(HistoryAdmin):
+class ChatMessageAdmin(OfConversationAdmin):
+    of = "project_draft__conversation"
     list_display = ["beginning", "role", "conversation", "sequence_number", "sent_by_user", "model", "created_at"]
     list_filter = ["role"]
     search_fields = ["project_draft__conversation__title", "sent_by_user__email"]
@@ -48,7 +49,8 @@ class ChatMessageAdmin(HistoryAdmin):
 
 
 @admin.register(ChatMessageRevision)
-class ChatMessageRevisionAdmin(HistoryAdmin):
+class ChatMessageRevisionAdmin(OfConversationAdmin):
+    of = "chat_message__project_draft__conversation"
     list_display = ["id", "chat_message_id", "model", "written_at", "created_at"]
     search_fields = ["chat_message__sent_by_user__email"]
     ordering = ["-id"]
@@ -59,7 +61,7 @@ class ChatMessageRevisionAdmin(HistoryAdmin):
 
 
 @admin.register(ChatSummary)
-class ChatSummaryAdmin(HistoryAdmin):
+class ChatSummaryAdmin(OfConversationAdmin):
     list_display = ["conversation", "latest_message_id", "created_at", "updated_at"]
     search_fields = ["conversation__title"]
     ordering = ["-id"]
@@ -70,7 +72,7 @@ class ChatSummaryAdmin(HistoryAdmin):
 
 
 @admin.register(FileAttachment)
-class FileAttachmentAdmin(HistoryAdmin):
+class FileAttachmentAdmin(OfConversationAdmin):
     list_display = [
         "filename",
         "file_type",

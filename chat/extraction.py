@@ -2,6 +2,7 @@
 
 A claim raises `extraction_tries`, and whatever it leads to is stored only while the row still has that number: who was
 given up on writes nothing more. The sweeper takes up files of which nobody was heard for longer than a task may take.
+Those of a deleted conversation wait until it is restored.
 """
 
 import logging
@@ -15,7 +16,7 @@ from django.db.models.functions import Now
 from accounts.models import User
 from chat.attachments import BRIEF_CHARACTERS
 from chat.descriptions import describe_image, summarise_text
-from chat.files import get_file, store_thumbnail
+from chat.files import get_file, of_kept, store_thumbnail
 from chat.models import FileAttachment
 from config import throttle
 from config.exceptions import NotFound, Unavailable
@@ -53,7 +54,7 @@ def extract(*, file_id: int) -> bool:
 
 def summarise(*, file_id: int) -> None:
     """Adds a summary to a file whose text is long. Without one, the text's beginning stands for it later on."""
-    file = FileAttachment.objects.filter(pk=file_id, extraction=State.READY, summary_text=None).first()
+    file = of_kept().filter(pk=file_id, extraction=State.READY, summary_text=None).first()
     if file is None or not file.extracted_text:
         return
     try:
@@ -61,9 +62,7 @@ def summarise(*, file_id: int) -> None:
     except (LLMError, TimeoutError) as error:
         log.warning("File %s was not summarised: %s", file_id, type(error).__name__)
         return
-    unchanged = FileAttachment.objects.filter(
-        pk=file_id, extraction=State.READY, extraction_started_at=file.extraction_started_at
-    )
+    unchanged = of_kept().filter(pk=file_id, extraction=State.READY, extraction_started_at=file.extraction_started_at)
     unchanged.update(summary_text=summary or None)
 
 
@@ -82,7 +81,7 @@ def extract_again(*, user: User, file_id: int) -> FileAttachment:
 
 def sweep() -> list[int]:
     """The files that are to be read by somebody else now; those that were begun too often are given up."""
-    lost = FileAttachment.objects.filter(_is_free(), extraction=State.PENDING, created_at__lt=Now() - QUEUED_WITHIN)
+    lost = of_kept().filter(_is_free(), extraction=State.PENDING, created_at__lt=Now() - QUEUED_WITHIN)
     given_up = lost.filter(extraction_tries__gte=EXTRACTION_TRIES)
     given_up.update(extraction=State.FAILED, extraction_error=GIVEN_UP)
     return list(lost.order_by("created_at").values_list("pk", flat=True)[:SWEPT_AT_ONCE])
@@ -95,7 +94,7 @@ def _is_free() -> Q:
 
 
 def _claim(file_id: int) -> FileAttachment | None:
-    rows = FileAttachment.objects.filter(pk=file_id)
+    rows = of_kept().filter(pk=file_id)
     free = rows.filter(_is_free(), extraction=State.PENDING, extraction_tries__lt=EXTRACTION_TRIES)
     if not free.update(extraction_started_at=Now(), extraction_tries=F("extraction_tries") + 1):
         return None
@@ -103,8 +102,8 @@ def _claim(file_id: int) -> FileAttachment | None:
 
 
 def _claimed(file: FileAttachment) -> QuerySet[FileAttachment]:
-    """The row of `file`, as long as nobody has claimed it since."""
-    return FileAttachment.objects.filter(pk=file.pk, extraction=State.PENDING, extraction_tries=file.extraction_tries)
+    """The row of `file`, as long as nobody has claimed it since, or deleted its conversation."""
+    return of_kept().filter(pk=file.pk, extraction=State.PENDING, extraction_tries=file.extraction_tries)
 
 
 def _read(file: FileAttachment) -> Extraction:

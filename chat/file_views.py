@@ -20,7 +20,7 @@ from chat.tasks import extract_soon
 from config.api.ids import parse_id
 from config.api.views import APIView, ViewSet
 from config.exceptions import BadRequest, Invalid
-from integrations.storage import file_storage, links
+from integrations.storage import links
 
 REDIRECT: Any = {302: OpenApiResponse(description="To an address that works for `FILE_URL_TTL` seconds.")}
 NEVER_ACTIVE = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
@@ -96,7 +96,7 @@ class LinkView(APIView):
     @extend_schema(exclude=True)
     def get(self, request: Request, token: str) -> FileResponse:
         link = links.read(token)
-        response = FileResponse(file_storage().open(link.key), content_type=link.content_type)
+        response = FileResponse(files.open_linked(link.key), content_type=link.content_type)
         response["Content-Disposition"] = links.disposition(link.filename, inline=link.inline)
         response["Content-Security-Policy"] = NEVER_ACTIVE
         response["Cache-Control"] = PRIVATE

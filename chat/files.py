@@ -1,5 +1,6 @@
 """Files of a conversation: brought in, listed, fetched and deleted. Reading them for the models is elsewhere."""
 
+import re
 import unicodedata
 from io import BytesIO
 from pathlib import PurePosixPath
@@ -8,7 +9,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts import audit
 from accounts.models import User
@@ -26,6 +27,7 @@ from integrations.storage.base import missing
 
 UNREAD = ("extracted_text", "summary_text")  # large, and of no use to people
 THUMBNAIL_TYPE = "image/webp"
+OF_CONVERSATION = re.compile(r"conversations/(\d{1,18})/")  # how every key begins
 
 
 def upload(*, user: User, conversation_id: int, file: IO[bytes], size: int, name: str) -> FileAttachment:
@@ -69,6 +71,20 @@ def get_file(*, user: Principal, file_id: int) -> FileAttachment:
     return file
 
 
+def of_kept() -> QuerySet[FileAttachment]:
+    """The files of conversations that are not deleted, whoever may see them; without a join, since it is updated."""
+    return FileAttachment.objects.filter(conversation__in=Conversation.objects.kept())
+
+
+def open_linked(key: str) -> IO[bytes]:
+    """What a link leads to that was made by `link_to`. Raises `NotFound`, once the file is gone, or `Unavailable`."""
+    conversation = OF_CONVERSATION.match(key)
+    named = Q(s3_key=key) | Q(thumbnail_key=key)
+    if not conversation or not of_kept().filter(named, conversation=int(conversation[1])).exists():
+        raise NotFound("There is no file here.")
+    return file_storage().open(key)
+
+
 def link_to(*, user: Principal, file_id: int) -> str:
     """An address that fetches the file for `FILE_URL_TTL` seconds. Raises `NotFound` or `Unavailable`."""
     file = get_file(user=user, file_id=file_id)
@@ -107,7 +123,7 @@ def store_thumbnail(*, file: FileAttachment, content: bytes) -> None:
     key = f"conversations/{file.conversation_id}/thumbnails/{uuid4()}"
 
     def record() -> None:
-        if not FileAttachment.objects.filter(pk=file.pk).update(thumbnail_key=key):
+        if not of_kept().filter(pk=file.pk).update(thumbnail_key=key):
             raise NotFound("There is no such file.", code="file_not_found")
 
     objects.store(key=key, content=objects.Content(BytesIO(content), len(content), THUMBNAIL_TYPE), record=record)

@@ -105,7 +105,8 @@ def _reserve(key: str, size: int, user: User | None) -> None:
         User.objects.select_for_update(no_key=True).get(pk=user.pk)  # so that two uploads see each other's size
         if used_by(user) + size > settings.LIMIT_STORAGE_PER_USER:
             raise TooLarge(
-                "Your files would take more room than you have. Delete files or conversations that you do not need.",
+                "Your files would take more room than you have. Delete files that you do not need; those of a deleted "
+                "conversation count until nobody can restore it any more.",
                 code="quota_exceeded",
             )
     StoredObject.objects.create(key=key, size=size, user=user)

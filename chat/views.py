@@ -28,6 +28,7 @@ from config.api.streams import StreamRun, last_event, requested_dialect
 from config.api.views import ViewSet
 from conversations.runs.starting import stream_of
 from conversations.serializers import RunSerializer
+from conversations.services import get_run
 from drafts.serializers import ModelChoiceSerializer
 from drafts.views import STREAM
 
@@ -93,6 +94,7 @@ class RunDecisionViewSet(ViewSet):
         pk = parse_uuid(run_id, "run")
         body = ApproveSerializer(data=request.data)
         body.is_valid(raise_exception=True)
+        get_run(user=current_user(request), run_id=pk)  # also for an answer that was given before
         decide = partial(approvals.decide, user=current_user(request), run_id=pk, **body.validated_data)
         return answer_once(request, lambda: dict(RunSerializer(decide()).data))
 

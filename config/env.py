@@ -49,6 +49,7 @@ VARIABLES: dict[str, Variable] = {
     "VISIBILITY": Variable(
         "workspace", "`workspace`: members share all conversations; `private`: importer and operators only"
     ),
+    "DELETED_KEPT_DAYS": Variable("30", "days for which a deleted conversation can be restored; then it is gone"),
     "GOOGLE_CLIENT_ID": Variable("", "with GOOGLE_CLIENT_SECRET: switches Google sign-in on"),
     "GOOGLE_CLIENT_SECRET": Variable("", "see GOOGLE_CLIENT_ID"),
     "GOOGLE_REDIRECT_URI": Variable("", "sent to Google exactly; unset means `/api/auth/callback` of this server"),

@@ -19,5 +19,6 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": timedelta(seconds=5),
         "options": {"expires": 5},
     },
+    "purge-deleted": {"task": "conversations.tasks.purge_deleted", "schedule": timedelta(minutes=30)},
     "trim-runs": {"task": "conversations.tasks.trim_runs", "schedule": timedelta(days=1)},
 }

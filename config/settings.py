@@ -152,6 +152,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"  # Google has verified it
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS, ACCOUNT_SIGNUP_FIELDS = {"email"}, ["email*"]
 VISIBILITY = env.choice("VISIBILITY", "workspace", "private")
+DELETED_KEPT_DAYS = env.integer("DELETED_KEPT_DAYS", most=3650)
 
 # ── The web ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 CORS_ALLOWED_ORIGINS = sorted({*env.words("CORS_ORIGINS"), *([FRONTEND_URL] if FRONTEND_URL else [])})

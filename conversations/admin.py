@@ -1,4 +1,4 @@
-"""The back office of conversations and runs: to look around, to delete a conversation, and to unlock one."""
+"""The back office of conversations and runs: to look around, to delete, restore and purge, and to unlock one."""
 
 from typing import Any
 
@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 
-from accounts.admin import HistoryAdmin, ReadOnlyAdmin, excerpt
+from accounts.admin import HistoryAdmin, excerpt
 from conversations import services
+from conversations.admin_deletion import DeletedFilter, DeletionAdmin, OfConversationAdmin
 from conversations.models import Conversation, DashboardRow, ImportedSummary, Memory, Run, SummaryJob
 
 MESSAGES_SHOWN = 20
@@ -52,13 +53,13 @@ class UnlockForm(forms.Form):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnlyAdmin):
-    list_display = ["title", "source", "imported_by_user", "is_locked", "import_date", "updated_at"]
-    list_filter = ["is_locked", "source"]
+class ConversationAdmin(DeletionAdmin):
+    list_display = ["title", "source", "imported_by_user", "is_locked", "import_date", "updated_at", "deleted_at"]
+    list_filter = [DeletedFilter, "is_locked", "source"]
     search_fields = ["title", "url", "imported_by_user__email"]
     date_hierarchy = "updated_at"
     ordering = ["-updated_at", "-id"]
-    joined = ["imported_by_user"]
+    joined = ["imported_by_user", "deleted_by_user"]
     deferred = BIG_IN_CONVERSATION
     readonly_fields = [
         "title",
@@ -69,10 +70,12 @@ class ConversationAdmin(ReadOnlyAdmin):
         "is_locked",
         "import_date",
         "updated_at",
+        "deleted_at",
+        "deleted_by_user",
         "fidelity",
         "beginning",
     ]
-    actions = ["unlock"]
+    actions = ["unlock", "restore", "purge"]
 
     @admin.display(description="import report")
     def fidelity(self, conversation: Conversation) -> str:
@@ -112,21 +115,6 @@ class ConversationAdmin(ReadOnlyAdmin):
     def has_unlock_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("conversations.change_conversation")
 
-    def get_deleted_objects(
-        self, objs: Any, request: HttpRequest
-    ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
-        """What belongs to a conversation goes with it, though nobody may delete it alone; the page only counts it."""
-        _, counts, _, protected = super().get_deleted_objects(objs, request)
-        locked = [f"{conversation}, which has become a project" for conversation in objs if conversation.is_locked]
-        return [str(conversation) for conversation in objs], counts, set(), [*protected, *locked]
-
-    def delete_model(self, request: HttpRequest, obj: Conversation) -> None:
-        services.delete(user=request.user, conversation_id=obj.pk)  # type: ignore[arg-type]  # an operator
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Conversation]) -> None:
-        for conversation in queryset:
-            self.delete_model(request, conversation)
-
 
 @admin.register(DashboardRow)
 class DashboardRowAdmin(HistoryAdmin):
@@ -153,7 +141,7 @@ class DashboardRowAdmin(HistoryAdmin):
 
 
 @admin.register(ImportedSummary)
-class ImportedSummaryAdmin(HistoryAdmin):
+class ImportedSummaryAdmin(OfConversationAdmin):
     list_display = ["conversation", "external_id", "created_at", "updated_at"]
     search_fields = ["conversation__title"]
     ordering = ["-id"]
@@ -164,7 +152,7 @@ class ImportedSummaryAdmin(HistoryAdmin):
 
 
 @admin.register(SummaryJob)
-class SummaryJobAdmin(HistoryAdmin):
+class SummaryJobAdmin(OfConversationAdmin):
     list_display = ["conversation", "source", "state", "error_code", "failures", "next_check_at", "deadline"]
     list_filter = ["state", "source"]
     search_fields = ["conversation__title"]
@@ -186,7 +174,7 @@ class SummaryJobAdmin(HistoryAdmin):
 
 
 @admin.register(Memory)
-class MemoryAdmin(HistoryAdmin):
+class MemoryAdmin(OfConversationAdmin):
     list_display = ["conversation", "memory_source"]
     search_fields = ["conversation__title"]
     ordering = ["-id"]
@@ -197,7 +185,7 @@ class MemoryAdmin(HistoryAdmin):
 
 
 @admin.register(Run)
-class RunAdmin(HistoryAdmin):
+class RunAdmin(OfConversationAdmin):
     list_display = ["id", "kind", "state", "error_code", "conversation", "user", "tries", "created_at", "finished_at"]
     list_filter = ["state", "kind"]
     search_fields = ["pk__exact", "error_code", "conversation__title", "user__email"]

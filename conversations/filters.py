@@ -7,7 +7,8 @@ from django.db.models import BooleanField, Exists, F, Func, OuterRef, Value
 
 from accounts.principals import Principal
 from config.text import like_inside
-from conversations.models import Conversation, ConversationQuerySet
+from conversations.models import Conversation
+from conversations.visibility import ConversationQuerySet
 
 STATUSES = ("all", "in_progress", "completed")
 ME = "me"

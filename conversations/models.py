@@ -11,35 +11,21 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import MD5, Left, Lower
 from django.utils import timezone
 
-from accounts.models import User
-from accounts.principals import Principal
 from config.text import uuid7
 from conversations.dashboard import DashboardRow as DashboardRow  # for Django, which looks for models here
+from conversations.visibility import ACTIVE_STATES, ConversationQuerySet, RunQuerySet
 
 TITLE_KEY = Lower(Left("title", 200))
 """By which titles are sorted: longer ones would not fit into an index, nor into a cursor."""
-
-
-class ConversationQuerySet(models.QuerySet["Conversation"]):
-    """Every read and write of anything that belongs to a conversation starts at one of these."""
-
-    def visible_to(self, user: Principal) -> "ConversationQuerySet":
-        if settings.VISIBILITY == "workspace" or user.is_operator:
-            return self.all()
-        return self.filter(imported_by_user=user.pk)
-
-    def editable_by(self, user: User) -> "ConversationQuerySet":
-        return self.visible_to(user)
-
-    def deletable_by(self, user: User) -> "ConversationQuerySet":
-        return self.all() if user.is_operator else self.filter(imported_by_user=user)
+KEPT = Q(deleted_at=None)
 
 
 class Conversation(models.Model):
     """A chat held elsewhere. `imported_chat` is a list of `{"role": "user"|"assistant", "content": Markdown}`.
 
     `url` is the canonical share link, or `draftloom:import/<source>/<id or content hash>`, which is never fetched.
-    `updated_at` moves only when the title changes or the chat is imported again.
+    `updated_at` moves only when the title changes or the chat is imported again. One that was deleted is hidden until
+    it is restored, or purged with all that belongs to it.
     """
 
     url = models.TextField()
@@ -53,16 +39,37 @@ class Conversation(models.Model):
     import_report = models.JSONField(default=dict, help_text="Parser, what was left out, warnings, what was cut.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+    deleted_by_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, db_index=False, related_name="+"
+    )
 
     objects: ClassVar[ConversationQuerySet] = ConversationQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         db_table = "conversations"
-        constraints = [models.CheckConstraint(condition=~Q(title=""), name="conversations_title_check")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(title=""), name="conversations_title_check"),
+            models.CheckConstraint(
+                condition=Q(deleted_at=None, deleted_by_user=None)
+                | Q(deleted_at__isnull=False, deleted_by_user__isnull=False, is_locked=False),
+                name="conversations_deleted_check",
+            ),
+        ]
         indexes = [
-            models.Index(F("updated_at").desc(), F("id").desc(), name="conversations_newest"),  # the list
-            models.Index(F("import_date").desc(), F("id").desc(), name="conversations_last_imported"),
-            models.Index(TITLE_KEY, F("id"), name="conversations_by_title"),
+            models.Index(
+                F("updated_at").desc(), F("id").desc(), condition=KEPT, name="conversations_newest"
+            ),  # the list
+            models.Index(F("import_date").desc(), F("id").desc(), condition=KEPT, name="conversations_last_imported"),
+            models.Index(TITLE_KEY, F("id"), condition=KEPT, name="conversations_by_title"),
+            models.Index(  # what is to be purged
+                fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="conversations_deleted"
+            ),
+            models.Index(
+                fields=["deleted_by_user"],
+                condition=Q(deleted_by_user__isnull=False),
+                name="conversations_deleted_by",
+            ),
             models.Index(MD5("url"), name="conversations_url_md5"),  # duplicates at import, search by link
             models.Index(fields=["source", "source_id"], name="conversations_source"),  # re-import of an export
             GinIndex(OpClass("title", name="gin_trgm_ops"), name="idx_conversations_title_trgm"),  # search by title
@@ -105,18 +112,6 @@ class Memory(models.Model):
         ]
 
 
-class RunQuerySet(models.QuerySet["Run"]):
-    def visible_to(self, user: Principal) -> "RunQuerySet":
-        """Those of conversations the user may see, and the user's own imports that have none yet."""
-        if settings.VISIBILITY == "workspace" or user.is_operator:
-            return self.filter(Q(conversation__isnull=False) | Q(user=user.pk))
-        visible = Conversation.objects.visible_to(user)
-        return self.filter(Q(conversation__in=visible) | Q(conversation=None, user=user.pk))
-
-    def active(self) -> "RunQuerySet":
-        return self.filter(state__in=Run.ACTIVE)
-
-
 class Run(models.Model):
     """Work that outlives the request that asked for it: an import, a generation, a chat turn, a summary.
 
@@ -140,7 +135,7 @@ class Run(models.Model):
         FAILED = "failed"
         CANCELLED = "cancelled"
 
-    ACTIVE = (State.QUEUED, State.RUNNING, State.WAITING)
+    ACTIVE = ACTIVE_STATES
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=20, choices=Kind.choices)

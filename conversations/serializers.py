@@ -117,6 +117,11 @@ class RenamedSerializer(serializers.Serializer[Any]):
     conversation = ConversationSerializer()
 
 
+class DeletedSerializer(serializers.Serializer[Any]):
+    message = serializers.CharField()
+    restorable_until = serializers.DateTimeField(help_text="Until then `POST …/restore` undoes it.")
+
+
 class SummarySerializer(serializers.Serializer[Any]):
     summary = StrictCharField(max_length=SUMMARY_CHARACTERS)
 

@@ -17,8 +17,10 @@ from config.limits import CONVERSATION_TITLE_CHARACTERS
 from config.preconditions import Precondition, no_precondition
 from config.text import shorten
 from conversations import summaries
-from conversations.models import Conversation, ConversationQuerySet, ImportedSummary, Run, SummaryJob
+from conversations.models import Conversation, ImportedSummary, Run, SummaryJob
 from conversations.runs import lifecycle
+from conversations.signals import before_hiding
+from conversations.visibility import ConversationQuerySet
 from integrations.importers.base import ImportedChat
 
 UNTITLED = "Untitled conversation"
@@ -66,19 +68,28 @@ def rename(
 
 
 @transaction.atomic
-def delete(*, user: User, conversation_id: int, precondition: Precondition[Conversation] = no_precondition) -> None:
-    """Deletes a conversation and all that belongs to it. Raises `Forbidden` unless `user` imported it or operates."""
+def delete(
+    *, user: User, conversation_id: int, precondition: Precondition[Conversation] = no_precondition
+) -> Conversation:
+    """Hides a conversation with all that belongs to it, and ends its runs; see `conversations.deletion` for the rest.
+
+    Raises `Forbidden` unless `user` imported it or operates, and whatever a receiver of `before_hiding` raises.
+    """
     conversation = lock_for_write(user=user, conversation_id=conversation_id)
     if not Conversation.objects.deletable_by(user).filter(pk=conversation.pk).exists():
         raise Forbidden("Only the person who imported a conversation, or an operator, may delete it.")
     precondition(conversation)
-    conversation.delete()
+    before_hiding.send(Conversation, instance=conversation)
+    lifecycle.end_all_of(conversation, reason="The conversation was deleted.")
+    conversation.deleted_at, conversation.deleted_by_user = timezone.now(), user
+    conversation.save(update_fields=["deleted_at", "deleted_by_user"])
     audit.record(
         "conversation.deleted",
         user=user,
         resource=f"conversation {conversation_id}",
         before={"imported_by": conversation.imported_by_user_id},
     )
+    return conversation
 
 
 @transaction.atomic

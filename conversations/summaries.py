@@ -68,8 +68,8 @@ def source_of(name: str) -> Source:
 
 
 def lock(conversation_id: int) -> Conversation:
-    """The conversation's row, locked, whoever may see it. Raises `Conversation.DoesNotExist`."""
-    rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).defer("imported_chat")
+    """The conversation's row, locked, whoever may see it. Raises `Conversation.DoesNotExist`, if deleted, too."""
+    rows = Conversation.objects.kept().select_for_update(no_key=True, of=("self",)).defer("imported_chat")
     return rows.get(pk=conversation_id)
 
 

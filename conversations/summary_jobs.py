@@ -38,6 +38,7 @@ WITH due AS MATERIALIZED (
     SELECT id FROM summary_jobs
     WHERE (state IN ('sending', 'polling') OR "then" IS NOT NULL) AND next_check_at <= now()
       AND (lease_until IS NULL OR lease_until < now())
+      AND NOT EXISTS (SELECT FROM conversations c WHERE c.id = conversation_id AND c.deleted_at IS NOT NULL)
     ORDER BY next_check_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 UPDATE summary_jobs SET fence = fence + 1, lease_until = now() + make_interval(secs => %s)
@@ -47,12 +48,14 @@ RETURNING summary_jobs.*
 
 
 def claim() -> SummaryJob | None:
-    """Takes the job that has been due for longest and that nobody works on."""
+    """Takes the job that has been due for longest and that nobody works on; those of deleted conversations wait."""
     return next(iter(SummaryJob.objects.raw(CLAIM, [LEASE_SECONDS])), None)
 
 
 def advance(job: SummaryJob) -> None:
     """Takes one step of a job that was claimed. Of one that was deleted or taken meanwhile nothing is stored."""
+    if not Conversation.objects.kept().filter(pk=job.conversation_id).exists():
+        return
     if job.state not in SummaryJob.OPEN:
         _start_waiting_run(job)
     elif timezone.now() >= job.deadline:

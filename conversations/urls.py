@@ -6,6 +6,7 @@ one = "conversations/<str:conversation_id>"
 urlpatterns = [
     path("conversations", ConversationViewSet.as_view({"get": "list"})),
     path(one, ConversationViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})),
+    path(f"{one}/restore", ConversationViewSet.as_view({"post": "restore"})),
     path(f"{one}/imported_chat_summary", ConversationViewSet.as_view({"get": "imported_chat_summary"})),
     path(f"{one}/summary", ConversationViewSet.as_view({"patch": "summary"})),
     path(f"{one}/runs", ConversationViewSet.as_view({"get": "runs"})),

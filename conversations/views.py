@@ -10,14 +10,13 @@ from rest_framework.response import Response
 
 from accounts.authentication import counted_as, current_user, principal
 from accounts.principals import Principal
-from accounts.serializers import MessageSerializer
 from config.api.etags import IF_MATCH, READS, WRITES, etag_of, not_modified, precondition, tagged
 from config.api.ids import parse_id, parse_uuid
 from config.api.pagination import CURSOR, page_of
 from config.api.streams import StreamRun, last_event, requested_dialect
 from config.api.views import ViewSet
 from config.exceptions import Invalid
-from conversations import listing, message_pages, services
+from conversations import deletion, listing, message_pages, services
 from conversations.list_serializers import ListParametersSerializer
 from conversations.message_pages import parse_part
 from conversations.models import Run
@@ -26,6 +25,7 @@ from conversations.serializers import (
     ConversationListSerializer,
     ConversationPartSerializer,
     ConversationSerializer,
+    DeletedSerializer,
     RenamedSerializer,
     RunListSerializer,
     RunSerializer,
@@ -65,6 +65,7 @@ class ConversationViewSet(ViewSet):
         "usage": "conversations:read",
         "partial_update": "conversations:write",
         "destroy": "conversations:write",
+        "restore": "conversations:write",
         "summary": "conversations:write",
     }
 
@@ -110,12 +111,21 @@ class ConversationViewSet(ViewSet):
         shown = ConversationSerializer(conversation).data
         return tagged({"conversation": shown}, etag_of_shown(shown))
 
-    @extend_schema(summary="Delete a conversation and all that belongs to it", parameters=[IF_MATCH],
-                   responses={200: MessageSerializer}, tags=["conversations"])  # fmt: skip
+    @extend_schema(summary="Delete a conversation and all that belongs to it; it can be restored for a while",
+                   parameters=[IF_MATCH], responses={200: DeletedSerializer}, tags=["conversations"])  # fmt: skip
     def destroy(self, request: Request, conversation_id: str) -> Response:
         pk, demand = parse_id(conversation_id, "conversation"), precondition(request, head_of)
-        services.delete(user=current_user(request), conversation_id=pk, precondition=demand)
-        return Response({"message": "The conversation was deleted."})
+        conversation = services.delete(user=current_user(request), conversation_id=pk, precondition=demand)
+        told = {"message": "The conversation was deleted.", "restorable_until": deletion.restorable_until(conversation)}
+        return Response(DeletedSerializer(told).data)
+
+    @extend_schema(summary="Undo the deletion of a conversation; one that is not deleted stays as it is", request=None,
+                   responses=RenamedSerializer, tags=["conversations"])  # fmt: skip
+    def restore(self, request: Request, conversation_id: str) -> Response:
+        pk, user = parse_id(conversation_id, "conversation"), current_user(request)
+        deletion.restore(user=user, conversation_id=pk)
+        shown = self._shown(user, pk, None)
+        return tagged({"conversation": shown}, etag_of_shown(shown))
 
     @extend_schema(summary="The summary of the imported chat; 404 while there is none", responses=SummarySerializer,
                    tags=["conversations"])  # fmt: skip

@@ -4,11 +4,12 @@ from django.contrib import admin
 
 from accounts.admin import HistoryAdmin
 from conversations.admin import BIG_IN_CONVERSATION, BIG_IN_RUN, beneath
+from conversations.admin_deletion import OfConversationAdmin
 from drafts.models import Archive, DraftVersion, LinearProjectRequest, Project, ProjectDraft
 
 
 @admin.register(ProjectDraft)
-class ProjectDraftAdmin(HistoryAdmin):
+class ProjectDraftAdmin(OfConversationAdmin):
     list_display = ["conversation", "active_version", "last_version_number", "created_by_user", "updated_at"]
     search_fields = ["conversation__title", "active_version__title"]
     ordering = ["-id"]
@@ -26,7 +27,8 @@ class ProjectDraftAdmin(HistoryAdmin):
 
 
 @admin.register(DraftVersion)
-class DraftVersionAdmin(HistoryAdmin):
+class DraftVersionAdmin(OfConversationAdmin):
+    of = "project_draft__conversation"
     list_display = ["title", "version_number", "conversation", "is_manual_edit", "created_by_user", "created_at"]
     list_filter = ["is_manual_edit"]
     search_fields = ["title", "project_draft__conversation__title"]
@@ -58,7 +60,7 @@ class DraftVersionAdmin(HistoryAdmin):
 
 
 @admin.register(LinearProjectRequest)
-class LinearProjectRequestAdmin(HistoryAdmin):
+class LinearProjectRequestAdmin(OfConversationAdmin):
     list_display = ["title", "state", "error_code", "conversation", "user", "tries", "asked_at", "check_at"]
     list_filter = ["state"]
     search_fields = ["title", "linear_id", "conversation__title"]
@@ -83,7 +85,7 @@ class LinearProjectRequestAdmin(HistoryAdmin):
 
 
 @admin.register(Project)
-class ProjectAdmin(HistoryAdmin):
+class ProjectAdmin(OfConversationAdmin):
     list_display = ["title", "linear_url", "conversation", "created_by_user", "created_at"]
     search_fields = ["title", "linear_url", "conversation__title"]
     date_hierarchy = "created_at"

@@ -11,6 +11,7 @@ class DraftsConfig(AppConfig):
 
         from conversations.models import Conversation
         from conversations.runs import register
+        from conversations.signals import before_hiding
         from drafts.bulk import BulkHandler
         from drafts.generation import GenerateHandler
         from drafts.import_flow import ImportHandler
@@ -18,8 +19,9 @@ class DraftsConfig(AppConfig):
         register("import", ImportHandler())
         register("generate", GenerateHandler())
         register("bulk", BulkHandler())
-        # A signal, since conversations know nothing of drafts, and every way of deleting one has to pass here.
-        pre_delete.connect(_before_deletion, sender=Conversation)
+        # By signals, since conversations know nothing of drafts, and every way of deleting one has to pass here.
+        for signal in (before_hiding, pre_delete):
+            signal.connect(_before_deletion, sender=Conversation)
 
 
 def _before_deletion(instance: Any, **_: Any) -> None:

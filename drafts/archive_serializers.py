@@ -46,7 +46,7 @@ class ResultSerializer(serializers.Serializer[Any]):
 
 
 class EntrySerializer(serializers.ModelSerializer[ArchiveEntry]):
-    """`context["imported"]` gives the conversation of an entry's primary key."""
+    """`context["imported"]` gives the conversation of an entry's primary key, `context["here"]` those to be shown."""
 
     key = serializers.IntegerField(source="position", help_text="What `start` takes in `entries`.")
     created_at = serializers.DateTimeField(source="begun_at", allow_null=True)
@@ -74,7 +74,8 @@ class EntrySerializer(serializers.ModelSerializer[ArchiveEntry]):
     def get_result(self, entry: ArchiveEntry) -> dict[str, Any] | None:
         if not entry.result:
             return None
-        return {"status": entry.result, "reason": entry.reason or None, "conversation_id": entry.conversation_id}
+        shown = entry.conversation_id if entry.conversation_id in self.context["here"] else None
+        return {"status": entry.result, "reason": entry.reason or None, "conversation_id": shown}
 
 
 class ArchivePageSerializer(ArchiveSerializer):

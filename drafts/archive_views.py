@@ -78,7 +78,10 @@ class ArchiveViewSet(ViewSet):
             raise Invalid(f"`show` is one of: {', '.join(archives.SHOWN)}.", field="show")
         entries = archives.entries_of(user=user, archive=archive, show=show)
         page = list(entries[offset : offset + limit])
-        known = {"imported": archives.imported(user=user, entries=page)}
+        known = {
+            "imported": archives.imported(user=user, entries=page),
+            "here": archives.results_here(user=user, entries=page),
+        }
         listed = {"entries": EntrySerializer(page, many=True, context=known).data, "total": entries.count()}
         return Response(ArchiveSerializer(archive).data | archives.shown(archive) | listed)
 

@@ -155,6 +155,12 @@ def imported(*, user: Principal, entries: Iterable[ArchiveEntry]) -> dict[int, i
     return {key: pk for key, pk in found.items() if pk is not None}
 
 
+def results_here(*, user: Principal, entries: Iterable[ArchiveEntry]) -> set[int]:
+    """Of the conversations that came of the entries, those that the user may see."""
+    ids = {entry.conversation_id for entry in entries if entry.conversation_id}
+    return set(Conversation.objects.visible_to(user).filter(pk__in=ids).values_list("pk", flat=True))
+
+
 @transaction.atomic
 def delete(*, user: User, archive_id: UUID) -> None:
     """Deletes an archive and its list; what was imported from it stays. Raises `Conflict` while a run works on it."""

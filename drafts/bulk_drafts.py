@@ -101,7 +101,8 @@ def _store(run: Run, work: Work, writing: Writing, title: str, description: str)
 def _give_up(run: Run, work: Work, reason: str) -> None:
     """The draft says why it was not written."""
     row = lifecycle.lock_run(run)
-    if draft := ProjectDraft.objects.filter(pk=work.assignment.draft.pk).first():  # else it was deleted meanwhile
+    drafts = ProjectDraft.objects.filter(pk=work.assignment.draft.pk, conversation__deleted_at=None)
+    if draft := drafts.first():  # else it was deleted meanwhile
         services.store_failure(draft=draft, run=row, reason=reason)
     _settle(row, work.entry)
 

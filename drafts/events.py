@@ -86,7 +86,9 @@ class ImportDone(Event):
 def terminal_of(run: Run) -> Event:
     """How an import or a generation that is done ended, from what is stored."""
     if run.error_code == ConflictTold.type:
-        return ConflictTold(run.result["conversations"])
+        found = run.result["conversations"]
+        kept = set(Conversation.objects.kept().filter(pk__in=[row["id"] for row in found]).values_list("pk", flat=True))
+        return ConflictTold([row for row in found if row["id"] in kept])
     if run.error_code == ModelLimit.type:
         return ModelLimit(run.result["message"], run.result["suggestion"])
     return import_done(run)

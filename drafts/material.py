@@ -93,7 +93,7 @@ def _summary(conversation: Conversation) -> str:
 
 def _note_source(conversation: Conversation, generated_from: dict[str, int]) -> None:
     report = conversation.import_report | {"generated_from": generated_from}
-    Conversation.objects.filter(pk=conversation.pk).update(import_report=report)
+    Conversation.objects.kept().filter(pk=conversation.pk).update(import_report=report)
 
 
 def _request(model: LLMModel, system: str, question: str) -> ChatRequest:

@@ -18,6 +18,7 @@ from config.api.ids import parse_id
 from config.api.parsers import StrictJSONParser
 from config.api.views import ViewSet
 from conversations.runs.starting import stream_of
+from conversations.services import require_visible
 from drafts import import_flow, project_creation, projects, services, slack_import
 from drafts.serializers import (
     DraftAnswerSerializer,
@@ -123,6 +124,7 @@ class ProjectDraftViewSet(ViewSet):
     def activate(self, request: Request, conversation_id: str, version_id: str) -> Response:
         pk = parse_id(conversation_id, "conversation")
         version_pk, demand = parse_id(version_id, "version"), precondition(request, draft_answer)
+        require_visible(user=current_user(request), conversation_id=pk)  # also for an answer that was given before
 
         def activate() -> dict[str, Any]:
             user = current_user(request)

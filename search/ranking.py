@@ -11,7 +11,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
 from config.text import like_inside, like_literal
-from conversations.models import ConversationQuerySet
+from conversations.visibility import ConversationQuerySet
 from search.models import SourceType
 from search.query import Query
 from search.statement import RRF_K, order_by, statement

@@ -10,7 +10,7 @@ from django.db import OperationalError
 from accounts.principals import Principal
 from config.exceptions import BadRequest, Unavailable
 from conversations.filters import visible_conversations
-from conversations.models import ConversationQuerySet
+from conversations.visibility import ConversationQuerySet
 from search import query_vectors
 from search.filters import Filters
 from search.query import Query, parse

@@ -15,15 +15,18 @@ import config.redis
 from accounts.models import User
 from chat import extraction, files, tasks
 from chat.models import FileAttachment
+from config.exceptions import NotFound
 from config.limits import EXTRACTION_TRIES, Rate
 from config.tests.api_routes import check_refused
 from config.tests.making import make_conversation
 from config.tests.stack import Member, Stack, wait_until
+from conversations import deletion, services
 from conversations.models import Conversation
 from integrations.extraction import child
 from integrations.extraction.base import Extraction
 from integrations.storage import file_storage
 from integrations.tests.fixtures.files import deflated, encrypted_pdf, image, pdf, pdf_with, shown
+from llmconfig.models import LLMCall
 
 State = FileAttachment.Extraction
 UNREACHABLE = "http://127.0.0.1:9"
@@ -141,6 +144,35 @@ def test_it_says_that_a_file_is_lost(conversation: Conversation, file_place: str
     file_storage().delete(file.s3_key)
     assert read(file).extraction == State.FAILED
     assert file.extraction_error.endswith("Upload it again.")
+
+
+def test_it_leaves_files_of_a_deleted_conversation_alone_until_it_is_restored(
+    conversation: Conversation, folder: Any, alice: User
+) -> None:
+    file, claimed = uploaded(conversation, b"Hello"), uploaded(conversation, image("JPEG", (900, 300)), "tower.jpg")
+    rows = FileAttachment.objects.order_by("pk")
+    rows.update(created_at=Now() - LONG_AGO, extraction_tries=EXTRACTION_TRIES - 1)
+    taken = extraction._claim(claimed.pk)
+    assert taken is not None
+    services.delete(user=alice, conversation_id=conversation.pk)
+    assert not extraction._settle(taken, Extraction("ready", text="word " * 2000))
+    with pytest.raises(NotFound):
+        files.store_thumbnail(file=claimed, content=b"small")
+    rows.update(extraction_started_at=None)
+    assert (read(file).extraction_tries, extraction.sweep()) == (EXTRACTION_TRIES - 1, [])
+    assert {(row.extraction, row.extracted_text, row.thumbnail_key) for row in rows} == {(State.PENDING, None, "")}
+    deletion.restore(user=alice, conversation_id=conversation.pk)
+    assert extraction.sweep() == [file.pk]  # the other one was begun too often
+    assert read(file).extraction == State.READY
+
+
+def test_it_summarises_no_file_of_a_deleted_conversation(
+    conversation: Conversation, folder: Any, alice: User, settings: Any
+) -> None:
+    file = read(uploaded(conversation, b"word " * 2000))
+    services.delete(user=alice, conversation_id=conversation.pk)
+    extraction.summarise(file_id=file.pk)
+    assert not LLMCall.objects.exists()
 
 
 def test_a_conversation_that_is_deleted_meanwhile_is_no_error(conversation: Conversation, folder: Any) -> None:

@@ -20,6 +20,7 @@ from chat.tasks import sweep_objects
 from config.exceptions import NotFound, TooLarge, Unavailable
 from config.tests.api_routes import check_refused
 from config.tests.making import make_conversation, make_file
+from conversations import deletion
 from conversations.models import Conversation
 from integrations.storage import file_storage
 
@@ -60,7 +61,7 @@ def storage_away(settings: Any) -> Iterator[None]:
 # ── Deleting takes the object along ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_it_removes_the_objects_of_a_conversation_that_is_deleted(
+def test_it_removes_the_objects_of_a_conversation_that_is_purged(
     file_place: str, alices: Client, conversation: Conversation, alice: User
 ):
     kept = upload(alice, make_conversation(alice, "Another"))
@@ -68,6 +69,8 @@ def test_it_removes_the_objects_of_a_conversation_that_is_deleted(
     files.store_thumbnail(file=row, content=b"small")
     assert len(keys()) == 3
     assert alices.delete(f"/api/conversations/{conversation.pk}").status_code == 200
+    assert (sweep_objects(), len(keys())) == (0, 3)  # it may be restored
+    assert deletion.purge_all(before=timezone.now()) == 1
     assert sweep_objects() == 2
     assert keys() == set(states()) == {kept.s3_key}
 

@@ -50,6 +50,7 @@ ROWS = {
     f"GET {CONVERSATION}": Row("shared", READ),
     f"PATCH {CONVERSATION}": Row("shared", WRITE),
     f"DELETE {CONVERSATION}": Row("owner", WRITE),
+    f"POST {CONVERSATION}/restore": Row("owner", WRITE),  # of deleted ones, `conversations/tests/test_hidden.py` knows
     f"GET {CONVERSATION}/imported_chat_summary": Row("shared", READ),
     f"PATCH {CONVERSATION}/summary": Row("shared", WRITE),
     f"GET {CONVERSATION}/runs": Row("shared", READ),

@@ -13,7 +13,7 @@ OPERATIONS = {
     "auth_callback", "auth_cleanup", "auth_login", "auth_login_link", "auth_logout", "auth_me", "auth_status",
     "chat_list", "chat_regenerate", "chat_stream",
     "conversation_destroy", "conversation_imported_chat_summary", "conversation_list", "conversation_partial_update",
-    "conversation_retrieve", "conversation_runs", "conversation_summary", "conversation_usage",
+    "conversation_restore", "conversation_retrieve", "conversation_runs", "conversation_summary", "conversation_usage",
     "conversation_files_list", "conversation_files_upload",
     "file_destroy", "file_download", "file_extract", "file_thumbnail",
     "import_file_file", "import_link", "slack_import_create",

@@ -14,6 +14,7 @@ from chat.models import FileAttachment
 from config.limits import UPLOAD_BYTES
 from config.tests.making import make_turn
 from config.tests.stack import chat_path, said
+from conversations.models import Conversation
 from drafts.models import ProjectDraft
 from integrations.storage import file_storage
 from integrations.tests.fixtures.archives import chat, export, zipped
@@ -335,7 +336,6 @@ def test_it_edits_renames_and_deletes(opened: Opened, stack: Any) -> None:
     expect(opened("#conversation-title")).to_have_text("Feeders")
     expect(opened("#conversations .title")).to_have_text("Feeders")
 
-    opened.page.once("dialog", lambda dialog: dialog.accept())
     opened("#delete").click()
     expect(opened("#no-conversations")).to_be_visible()
     assert stack.client().get(f"/api/conversations/{conversation}").status_code == 404
@@ -362,6 +362,33 @@ def test_it_asks_whose_text_it_is_to_be_when_somebody_else_has_saved_meanwhile(o
     titles = [version["title"] for version in bob.versions(1)]
     assert titles == ["Bob's last", "Mine", "By Bob again", "By Bob", "Made up"]
     assert ["412" in complaint for complaint in opened.complaints] == [True] * 3
+    opened.complaints.clear()
+
+
+def test_it_takes_a_deletion_back(opened: Opened, stack: Any) -> None:
+    conversation = opened.imported()
+    opened("#delete").click()
+    expect(opened("#undo")).to_contain_text("is deleted. It can be restored until")
+    expect(opened("#import-view")).to_be_visible()
+    assert not opened.is_too_wide()
+    opened.page.reload()
+    opened("#undo").get_by_role("button", name="Undo").click()
+    opened.page.wait_for_url(re.compile(f"#/c/{conversation}$"))
+    expect(opened("#draft-text h2")).to_have_text("Made up")
+    expect(opened("#conversations li")).to_have_count(1)
+    expect(opened("#undo")).to_be_hidden()
+    assert stack.client().get(f"/api/conversations/{conversation}").status_code == 200
+
+
+def test_it_says_so_when_a_deletion_can_not_be_taken_back_any_more(opened: Opened) -> None:
+    conversation = opened.imported()
+    opened("#delete").click()
+    expect(opened("#undo")).to_be_visible()
+    Conversation.objects.get(pk=conversation).delete()
+    opened("#undo").get_by_role("button", name="Undo").click()
+    expect(opened("#notice")).to_have_text("There is no such conversation.")
+    expect(opened("#undo")).to_be_hidden()
+    assert ["404" in complaint for complaint in opened.complaints] == [True]
     opened.complaints.clear()
 
 

@@ -201,7 +201,7 @@ def _end(row: Run, ending: Ending, result: dict[str, Any]) -> None:
     row.lease_until = None
     row.save(
         update_fields=[
-            "state", "event_seq", "partial", "error_code", "usage", "finished_at", "result", "lease_until",
+            "state", "fence", "event_seq", "partial", "error_code", "usage", "finished_at", "result", "lease_until",
             "conversation",
         ]
     )  # fmt: skip
@@ -237,6 +237,21 @@ def end_unattended(row: Run, state: str, *, reason: str, error_code: str = "") -
     message = reason if error_code else ""
     _end(row, Ending(state, seq, row.partial, error_code, message, retryable=bool(error_code)), result)
     transaction.on_commit(partial(announce_end, row))
+
+
+def end_all_of(conversation: Conversation, *, reason: str) -> None:
+    """Ends the runs of a conversation that disappears, at once: whoever executes one can write nothing more.
+
+    Within the transaction that has locked the conversation. What was written of an answer is kept; those who watch are
+    told by the database that the run is gone.
+    """
+    active = Run.objects.active().filter(conversation=conversation).order_by("pk")
+    for row in list(active.select_for_update(no_key=True)):
+        row.fence += 1
+        result = handler_of(row.kind).interrupted(row, row.partial, reason)
+        ending = Ending(Run.State.CANCELLED, first_seq(row.fence) + 1, row.partial, usage=row.usage)
+        _end(row, ending, result)
+        transaction.on_commit(partial(ring, f"cancel:{row.id}"))
 
 
 def announce_end(row: Run) -> None:

@@ -9,8 +9,11 @@ from conversations.runs.handlers import handler_of
 
 
 def load_snapshots(run_ids: Collection[str]) -> dict[str, Snapshot]:
-    """Snapshots by run id, in one query (and what a finished run's terminal event needs)."""
-    return {str(run.id): _snapshot(run) for run in Run.objects.filter(id__in=run_ids)}
+    """Snapshots by run id, in one query (and what a finished run's terminal event needs).
+
+    Those of a deleted conversation are left out, as if they were gone.
+    """
+    return {str(run.id): _snapshot(run) for run in Run.objects.of_kept().filter(id__in=run_ids)}
 
 
 def _snapshot(run: Run) -> Snapshot:

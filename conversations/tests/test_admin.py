@@ -163,8 +163,8 @@ def test_an_operator_deletes_a_conversation_after_confirming(olivias: Client, ol
     assert "Runs: 1" in shown
     assert Conversation.objects.count() == 1
     assert olivias.post(url, {"post": "yes"}).status_code == 302
-    assert not Conversation.objects.exists()
-    assert not Run.objects.exists()
+    assert Conversation.objects.get().deleted_by_user == olivia
+    assert Run.objects.get().state == Run.State.CANCELLED
     assert LogEntry.objects.get().object_repr == "Conversation 1"
 
 
@@ -172,7 +172,7 @@ def test_an_operator_deletes_several_at_once(olivias: Client) -> None:
     rows = [make_conversation(number) for number in range(3)]
     form = {"action": "delete_selected", "_selected_action": [row.pk for row in rows[:2]], "post": "yes"}
     assert olivias.post(address("changelist", Conversation), form).status_code == 302
-    assert list(Conversation.objects.all()) == [rows[2]]
+    assert list(Conversation.objects.kept()) == [rows[2]]
 
 
 def test_a_locked_conversation_stays(olivias: Client) -> None:

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from chat.models import ChatMessage, FileAttachment
 from config.tests.api_routes import check_refused
-from config.tests.making import CHAT, make_conversation, make_draft, make_run, make_turn
+from config.tests.making import CHAT, make_conversation, make_draft, make_run
 from conversations.models import Conversation, ImportedSummary, Run
 from drafts.models import DraftVersion
 
@@ -196,29 +196,7 @@ def test_it_refuses_another_summary(alices: Client, lighthouse: Conversation, bo
     assert not ImportedSummary.objects.exists()
 
 
-# ── Deleting ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_it_deletes_a_conversation_with_all_that_belongs_to_it(alices: Client, lighthouse: Conversation) -> None:
-    draft = make_draft(lighthouse, "One", "Two")
-    make_turn(draft, "A question", "An answer")
-    ImportedSummary.objects.create(conversation=lighthouse, summary="In short")
-    attach(lighthouse, "image/png")
-    answer = alices.delete(url(lighthouse))
-    assert (answer.status_code, list(answer.json())) == (200, ["message"])
-    for model in (Conversation, Run, DraftVersion, ChatMessage, FileAttachment, ImportedSummary):
-        assert not model.objects.exists(), model
-    check_refused(alices.delete(url(lighthouse)), 404)
-
-
-def test_it_lets_an_operator_delete(olivias: Client, lighthouse: Conversation) -> None:
-    assert olivias.delete(url(lighthouse)).status_code == 200
-    assert not Conversation.objects.exists()
-
-
-def test_it_lets_no_colleague_delete(bobs: Client, lighthouse: Conversation) -> None:
-    assert check_refused(bobs.delete(url(lighthouse)), 403)["code"] == "forbidden"
-    assert Conversation.objects.exists()
+# ── Locked ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,17 @@ from drafts.models import ProjectDraft
 from integrations.importers.base import ImportedChat, ImportedMessage
 
 ALL_WRITES = [route for route in api_routes() if route.method in {"post", "put", "patch", "delete"}]
-WRITES = [route for route in ALL_WRITES if {"conversation_id", "file_id"} & set(route.parameters)]
+RESTORE = "POST /api/conversations/{conversation_id}/restore"
+WRITES = [
+    route for route in ALL_WRITES if {"conversation_id", "file_id"} & set(route.parameters) and str(route) != RESTORE
+]
 RUNS = {
     "POST /api/runs/{run_id}/approve": Run.State.WAITING,
     "POST /api/runs/{run_id}/retry": Run.State.FAILED,
 }
 """Routes that would change a conversation by a run of its own in this state."""
 OTHERS = {
+    RESTORE: "what is locked is not deleted, by a constraint, so that nothing changes",
     "POST /api/runs/{run_id}/cancel": "only ends what was begun before the lock",
     "POST /api/conversations/import": "`update_existing` is refused by the run, see below",
     "POST /api/conversations/import-file": "as above",

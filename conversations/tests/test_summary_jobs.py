@@ -12,7 +12,7 @@ from accounts.models import User
 from chat.models import ChatMessage, ChatSummary, FileAttachment
 from chat.summarising import note_growth
 from config.tests.making import CHAT, make_conversation, make_draft, make_run, make_turn
-from conversations import services, summaries, summary_jobs
+from conversations import deletion, services, summaries, summary_jobs
 from conversations.models import Conversation, ImportedSummary, Run, SummaryJob
 from conversations.tasks import advance_summaries
 from drafts.models import ProjectDraft
@@ -178,7 +178,21 @@ def test_it_stops_for_a_conversation_that_is_deleted(
     services.delete(user=alice, conversation_id=conversation.pk)
     summary_jobs.advance(job)
     assert service.requests == []
-    assert (SummaryJob.objects.count(), ImportedSummary.objects.count(), runs()) == (0, 0, [])
+    assert (job_of().state, summary(), runs()) == (State.SENDING, None, [])
+
+
+@pytest.mark.parametrize("source", [IMPORTED, OF_CHAT])
+def test_it_goes_on_with_a_conversation_that_is_restored(
+    alice: User, conversation: Conversation, service: FakeSummarizer, source: str
+) -> None:
+    SummaryJob.objects.update(source=source)
+    services.delete(user=alice, conversation_id=conversation.pk)
+    make_due()
+    assert summary_jobs.claim() is None
+    deletion.restore(user=alice, conversation_id=conversation.pk)
+    job = summary_jobs.claim()
+    assert job is not None
+    assert job.source == source
 
 
 def test_it_stores_nothing_of_a_step_that_another_worker_has_taken(

@@ -255,6 +255,9 @@ def test_deleting_a_conversation_leaves_the_entry_without_it(alices: Client, ali
     assert alices.delete(f"/api/conversations/{conversation.pk}").status_code == 200
     (entry,) = page(alices, archive)["entries"]
     assert entry["result"] == {"status": "created", "reason": None, "conversation_id": None}
+    assert alices.post(f"/api/conversations/{conversation.pk}/restore").status_code == 200
+    (entry,) = page(alices, archive)["entries"]
+    assert entry["result"]["conversation_id"] == conversation.pk
 
 
 def test_it_deletes_what_is_a_day_old_unless_a_run_works_on_it(

@@ -9,14 +9,15 @@ from django.test import Client
 
 from accounts.models import User
 from config.tests.making import make_archive, make_draft, make_run
+from conversations import services as conversations
 from conversations.models import Conversation, Run
 from conversations.runs import lifecycle
 from conversations.runs.lifecycle import LostRun
 from conversations.services import create_from_chat
 from drafts import bulk, services
 from drafts.bulk import BulkHandler, start_bulk, store
-from drafts.bulk_drafts import _next
-from drafts.models import Archive, ArchiveEntry
+from drafts.bulk_drafts import _give_up, _next
+from drafts.models import Archive, ArchiveEntry, ProjectDraft
 from integrations.importers.archive_child import Answer
 from integrations.importers.base import ImportedChat, ImportedMessage
 
@@ -332,3 +333,24 @@ def test_a_draft_of_a_conversation_that_was_deleted_is_passed_over(begin: Any) -
     Conversation.objects.get(title="One").delete()
     work = _next(run)
     assert work and (work.entry.title, work.left) == ("Two", 1)
+
+
+def test_a_draft_that_fails_after_its_conversation_was_deleted_says_nothing_there(begin: Any, alice: User) -> None:
+    run = begin("One", generate_drafts=True)
+    store(run, answers(chat("One")))
+    work = _next(run)
+    assert work is not None
+    conversations.delete(user=alice, conversation_id=Conversation.objects.get().pk)
+    _give_up(run, work, "No answer.")
+    assert ProjectDraft.objects.get().active_version.title == services.PLACEHOLDER_TITLE  # type: ignore[union-attr]
+    assert _next(run) is None
+
+
+def test_a_deleted_conversation_is_imported_anew(begin: Any, alice: User) -> None:
+    here = create_from_chat(user=alice, chat=chat("One"))
+    conversations.delete(user=alice, conversation_id=here.pk)
+    run = begin("One")
+    store(run, answers(chat("One")))
+    entry = ArchiveEntry.objects.get()
+    assert (entry.result, entry.conversation_id == here.pk) == ("created", False)
+    assert Conversation.objects.kept().get().pk == entry.conversation_id

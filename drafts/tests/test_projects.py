@@ -9,8 +9,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEvent
+from config.exceptions import Conflict
 from config.tests.api_routes import check_refused
 from config.tests.making import make_conversation, make_draft, make_run
+from conversations import deletion
 from conversations.models import Conversation, Run
 from drafts import project_creation, projects
 from drafts.models import LinearProjectRequest, Project
@@ -162,11 +164,13 @@ def test_it_is_refused_while_the_draft_is_being_written(
 
 
 def test_it_lets_nobody_delete_what_may_be_coming_into_being(
-    alices: Client, alice: Any, fake_linear: FakeLinear, conversation: Conversation
+    alices: Client, olivia: Any, fake_linear: FakeLinear, conversation: Conversation
 ) -> None:
     asked = ask(conversation)
     deleted = alices.delete(f"/api/conversations/{conversation.pk}")
     assert check_refused(deleted, 409)["code"] == "project_in_progress"
+    with pytest.raises(Conflict):
+        deletion.purge(user=olivia, conversation_id=conversation.pk)
     projects.release(asked, "not_created")
     assert alices.delete(f"/api/conversations/{conversation.pk}").status_code == 200
 

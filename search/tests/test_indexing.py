@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
 from chat.models import ChatMessage, FileAttachment
 from config.celery import app
 from config.tests.making import make_conversation, make_draft, make_turn
+from conversations import deletion
 from conversations import services as conversations
 from conversations.models import Conversation
 from drafts import services as drafts
@@ -237,6 +239,8 @@ def test_what_is_deleted_is_found_no_more_at_once(conversation: Conversation, al
     FileAttachment.objects.all().delete()
     assert texts("attachment") == []
     conversations.delete(user=alice, conversation_id=conversation.pk)
+    assert texts() != []  # for the case that it is restored
+    deletion.purge_all(before=timezone.now())
     assert texts() == []
     assert noted() == set()
 

@@ -7,6 +7,7 @@ import { Draft } from "./draft.js";
 import { markdown } from "./markdown.js";
 import { showProject } from "./project.js";
 import { showSimilar } from "./search.js";
+import { remove } from "./undo.js";
 
 const MESSAGES = 50; // of the imported chat that are shown at once
 
@@ -106,12 +107,5 @@ function wireHead(conversation, path) {
       document.dispatchEvent(new Event("changed"));
     });
   };
-  $("delete").onclick = () => attempt($("conversation-error"), () => remove(conversation, path));
-}
-
-async function remove(conversation, path) {
-  if (!confirm(`Delete “${conversation.title}” with its draft and its chat? This can't be undone.`)) return;
-  await call("DELETE", path);
-  document.dispatchEvent(new Event("changed"));
-  location.hash = "#/";
+  $("delete").onclick = () => attempt($("conversation-error"), () => remove(conversation));
 }

@@ -7,6 +7,7 @@ import { $, button, date, h, say } from "./dom.js";
 import { openRun, wireImportForm } from "./imports.js";
 import { offerModels } from "./models.js";
 import { wireSearch } from "./search.js";
+import { forget, offerUndo } from "./undo.js";
 
 const PAGE = 30;
 const MOST = 1000; // rows in one answer
@@ -108,6 +109,7 @@ function showTrouble(error) {
 
 function signedOut() {
   leave.abort();
+  forget();
   me = null;
   $("sign-out").hidden = true;
   $("who").textContent = "Not signed in";
@@ -136,6 +138,7 @@ async function start() {
     [$("model"), "project_draft_chat"],
   ];
   await Promise.all([refreshList(), ...models.map(([select, task]) => attempt($("notice"), () => offerModels(select, task)))]);
+  offerUndo();
   addEventListener("hashchange", navigate);
   document.addEventListener("changed", () => attempt($("notice"), refreshList));
   return navigate();
