@@ -23,6 +23,7 @@ from drafts.serializers import (
     EditSerializer,
     ImportFileSerializer,
     ImportSerializer,
+    ImportTextSerializer,
     ModelChoiceSerializer,
     ProjectAnswerSerializer,
     ProjectDraftSerializer,
@@ -53,7 +54,7 @@ class ImportFileViewSet(ViewSet):
 
     @extend_schema(
         summary="Import a chat from a file or from text and draft a project from it",
-        request={"multipart/form-data": ImportFileSerializer, "application/json": ImportFileSerializer},
+        request={"multipart/form-data": ImportFileSerializer, "application/json": ImportTextSerializer},
         responses=STREAM,
         tags=["import"],
     )

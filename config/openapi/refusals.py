@@ -1,0 +1,97 @@
+"""Every refusal of the API's document: a problem document for each status, with an example for each code."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from config.api.operation import Operation
+from config.api.problems import MEDIA_TYPE, explanation, problem, title
+
+GENERAL: Mapping[int, Sequence[str]] = {
+    400: ("bad_request", "malformed"),
+    401: ("not_authenticated", "authentication_failed"),
+    403: ("forbidden", "missing_scope", "foreign_origin"),
+    404: ("not_found",),
+    408: ("request_timeout",),
+    409: ("conflict",),
+    413: ("too_large",),
+    415: ("unsupported_type",),
+    422: ("validation_error", "unstorable_text"),
+    429: ("throttled", "too_many_requests"),
+    500: ("server_error",),
+    503: ("database_unavailable",),
+}
+"""The codes that any operation with such an answer may give."""
+OF_PARAMETERS: Mapping[str, Mapping[int, Sequence[str]]] = {
+    "conversation_id": {400: ("invalid_id",), 404: ("conversation_not_found",), 422: ("invalid_id",)},
+    "file_id": {400: ("invalid_id",), 404: ("file_not_found",), 422: ("invalid_id",)},
+    "session_id": {400: ("invalid_id",), 422: ("invalid_id",)},
+    "version_id": {400: ("invalid_id",), 404: ("version_not_found",), 422: ("invalid_id",)},
+    "version": {422: ("invalid_id",)},
+    "run_id": {404: ("run_not_found",), 422: ("invalid_id",)},
+    "import_id": {404: ("import_not_found",), 422: ("invalid_id",)},
+}
+"""Of a path, by the parameter's name."""
+OF_KEYS: Mapping[int, Sequence[str]] = {400: ("invalid_idempotency_key",), 422: ("idempotency_key_reused",)}
+OF_EVENT_IDS: Mapping[int, Sequence[str]] = {422: ("invalid_event_id",)}
+OF_STREAMS: Mapping[int, Sequence[str]] = {429: ("too_many_streams",), 503: ("too_many_streams",)}
+_HEADERS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+
+
+def structural(operation: Mapping[str, Any], row: Operation) -> Iterator[Mapping[int, Sequence[str]]]:
+    """The codes that follow from the operation's parameters and from what it honours."""
+    for parameter in operation.get("parameters", []):
+        if parameter.get("in") == "path":
+            yield OF_PARAMETERS.get(parameter["name"], {})
+    if row.honours_key:
+        yield OF_KEYS
+    if row.stream:
+        yield OF_STREAMS
+    if row.resumes:
+        yield OF_EVENT_IDS
+
+
+def response_name(status: int) -> str:
+    """The name of the component that answers with nothing but the general codes."""
+    return HTTPStatus(status).phrase.replace(" ", "")
+
+
+def response(status: int, codes: Sequence[str]) -> dict[str, Any]:
+    """The answer of one status with these codes."""
+    names = ["X-Request-Id", *([_HEADERS[status]] if status in _HEADERS else [])]
+    return {
+        "description": f"{HTTPStatus(status).phrase}: {', '.join(f'`{code}`' for code in codes)}.",
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {code: {"$ref": f"#/components/examples/{example_name(status, code)}"} for code in codes},
+            }
+        },
+    }
+
+
+def general_responses() -> dict[str, Any]:
+    return {response_name(status): response(status, codes) for status, codes in GENERAL.items()}
+
+
+def example_name(status: int, code: str) -> str:
+    return f"{status}_{code}"
+
+
+def example(status: int, code: str) -> dict[str, Any]:
+    """A problem document with this code; its `detail` is the explanation of the code's page."""
+    value = problem(status, code, explanation(code) or "", request_id="0f8c0a5b7a5d4e0f9a3b1c2d4e5f6071")
+    return {"summary": title(code, status), "value": value}
+
+
+def merged(*tables: Mapping[int, Sequence[str]]) -> dict[int, list[str]]:
+    """The codes of several tables by status, each once."""
+    statuses = sorted({status for table in tables for status in table})
+    return {
+        status: list(dict.fromkeys(code for table in tables for code in table.get(status, ()))) for status in statuses
+    }
+
+
+def pairs(table: Mapping[int, Sequence[str]]) -> Iterator[tuple[int, str]]:
+    return ((status, code) for status, codes in table.items() for code in codes)

@@ -1,0 +1,36 @@
+"""How drf-spectacular makes the API's document, except for its title: an installation may choose that."""
+
+from typing import Any
+
+SPECTACULAR: dict[str, Any] = {
+    "DESCRIPTION": "Import a chat, watch a project draft being written, refine it in chat. "
+    "Errors are problem documents (RFC 9457).",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api",
+    "SORT_OPERATIONS": False,
+    "COMPONENT_SPLIT_REQUEST": True,  # what is read and what is answered differ in which members must be there
+    "COMPONENT_SPLIT_PATCH": False,  # our PATCHes take whole objects
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {  # all of them: generated clients use the names
+        "ArchiveStateEnum": "drafts.models.Archive.State",
+        "BulkResolutionEnum": "drafts.archive_serializers.BULK_RESOLUTIONS",
+        "ContentTypeEnum": "search.ranking.CONTENT_TYPES",
+        "DuplicateResolutionEnum": "drafts.serializers.RESOLUTIONS",
+        "EntryStatusEnum": "drafts.models.ArchiveEntry.Result",
+        "FileStatusEnum": "chat.models.FileAttachment.Extraction",
+        "ImportedMessageRoleEnum": "conversations.serializers.ROLES",
+        "MatchedByEnum": "search.ranking.KINDS",
+        "MessageRoleEnum": "chat.models.ChatMessage.Role",
+        "RunKindEnum": "conversations.models.Run.Kind",
+        "RunStateEnum": "conversations.models.Run.State",
+        "WarningCodeEnum": "llmconfig.serializers.WARNING_CODES",
+    },
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.openapi.complete"],
+}
