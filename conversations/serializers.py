@@ -37,13 +37,17 @@ class ImportedMessageSerializer(serializers.Serializer[Any]):
 
 
 class ImportReportSerializer(serializers.Serializer[Any]):
-    """What was kept of the chat and what was left out. Further members may come."""
+    """What was kept of the chat and what was left out; empty if no importer has read it. Further members may come."""
 
-    parser = serializers.CharField(help_text="Who has read it, such as `chatgpt-share/1`.")
-    messages = serializers.IntegerField(help_text="How many were kept.")
-    omitted = serializers.DictField(child=serializers.IntegerField(), help_text="What was left out, counted by kind.")
-    warnings = serializers.ListField(child=serializers.CharField(), help_text="Codes, such as `no_labels`.")
-    model = serializers.CharField(required=False, help_text="The model that wrote the answers, if it is known.")
+    parser = serializers.CharField(required=False, help_text="Who has read it, such as `chatgpt-share/1`.")
+    messages = serializers.IntegerField(required=False, help_text="How many were kept.")
+    omitted = serializers.DictField(
+        child=serializers.IntegerField(), required=False, help_text="What was left out, counted by kind."
+    )
+    warnings = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Codes, such as `no_labels`."
+    )
+    model = serializers.CharField(required=False, help_text="The model that wrote the answers; empty if unknown.")
     created_at = serializers.DateTimeField(required=False, allow_null=True, help_text="When the chat was begun.")
     generated_from = serializers.DictField(
         child=serializers.IntegerField(),

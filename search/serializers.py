@@ -25,7 +25,7 @@ class SearchParametersSerializer(serializers.Serializer[Any]):
     offset = serializers.IntegerField(min_value=0, default=0, help_text="How many to leave out from the start.")
     status = serializers.ChoiceField(STATUSES, default="all", help_text="`completed` is what has become a project.")
     sort_by = serializers.ChoiceField(SORTS, default="score", help_text="`relevance` is the same as `score`.")
-    sort_dir = serializers.ChoiceField(["desc", "asc"], default="desc")
+    sort_dir = serializers.ChoiceField(["desc", "asc"], default="desc", help_text="Which end comes first.")
     source_type = serializers.MultipleChoiceField(
         choices=SourceType.choices,
         required=False,
