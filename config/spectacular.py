@@ -3,8 +3,10 @@
 from typing import Any
 
 SPECTACULAR: dict[str, Any] = {
-    "DESCRIPTION": "Import a chat, watch a project draft being written, refine it in chat. "
-    "Errors are problem documents (RFC 9457).",
+    "DESCRIPTION": "Import a chat, watch a project draft being written, refine it in chat.\n\n"
+    "A browser is signed in by its session's cookie, a service by a key in `X-API-Key`. Every refusal is a problem "
+    "document (RFC 9457); `/problems/<code>` explains its `code`. Whatever takes a model's time is a run: it is streamed "
+    "as server-sent events, goes on when the client leaves, and can be watched again from any event on.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,

@@ -72,11 +72,9 @@ ENTRY = {
 UNREADABLE = {
     400: ["malformed"],
     422: [
-        "no_messages",
-        "several_conversations",
-        "unknown_format",
-        "too_large",
-        "damaged_archive",
+        *("no_messages", "several_conversations", "unknown_format", "format_changed", "too_large"),
+        *("archive_too_large", "damaged_archive", "empty_archive", "encrypted_archive", "nested_archive"),
+        *("no_conversations", "too_many_members"),
         *UNKNOWN_MODEL[422],
     ],
 }
@@ -120,7 +118,7 @@ OPERATIONS: Mapping[str, Operation] = {
             "title": CONVERSATION["title"],
         },
         answer={"id": 42, "message": "Conversation imported successfully"},
-        codes={400: ["CHAT_NOT_FOUND", "parse_failed"], 422: ["no_messages"]},
+        codes=IMPORTS | {400: ["CHAT_NOT_FOUND", "parse_failed"], 422: ["provider_not_configured"]},
         for_services=True,
     ),
     "archive_list": Operation(answer={"imports": [ARCHIVE]}),

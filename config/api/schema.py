@@ -65,7 +65,7 @@ class Schema(AutoSchema):
             return f"{name}_{action}_{self.method.lower()}"
         return f"{name}_{action}"
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # DRF's takes a path; drf-spectacular's does not
         """Nothing of docstrings: those of views speak to whoever changes them."""
         return ""
 
@@ -90,7 +90,7 @@ class Schema(AutoSchema):
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
         schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if direction == "response":
-            fields = force_instance(serializer).fields
+            fields = force_instance(serializer).fields  # type: ignore[no-untyped-call]
             schema["required"] = sorted(name for name in schema["properties"] if _is_always_told(fields[name]))
             for member in schema["properties"].values():
                 member.pop("readOnly", None)  # of an answer that goes without saying
@@ -108,7 +108,7 @@ class Schema(AutoSchema):
 
     def _successes(self, direction: Any) -> dict[str, Any]:
         """One serializer means 200, whatever the method and the action are called."""
-        declared = self.get_response_serializers()
+        declared: Any = self.get_response_serializers()
         if isinstance(declared, dict):
             responses: dict[str, Any] = super()._get_response_bodies(direction)
             return responses

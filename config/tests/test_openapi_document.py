@@ -108,7 +108,7 @@ def test_it_says_who_may_ask(name: str) -> None:
     if row.whose in {"public", "link"}:
         assert operation.get("security", []) == []
         return
-    person = [] if row.whose == "keys" else [{"session": []}]
+    person: list[dict[str, list[str]]] = [] if row.whose == "keys" else [{"session": []}]
     assert operation["security"] == [*person, *([{"serviceKey": [row.scope]}] if row.scope else [])]
 
 
@@ -126,7 +126,9 @@ def test_it_names_the_headers_of_answers(name: str) -> None:
 
 def test_it_documents_the_key_of_exactly_those_that_honour_it() -> None:
     views = {str(route): view for route, view in methods_of_views()}
-    honouring = {name for name, (route, _) in DOCUMENTED.items() if REPEATING.search(inspect.getsource(views[str(route)]))}
+    honouring = {
+        name for name, (route, _) in DOCUMENTED.items() if REPEATING.search(inspect.getsource(views[str(route)]))
+    }
     assert len(honouring) >= 10
     for name, (_, operation) in DOCUMENTED.items():
         told = "Idempotency-Key" in {parameter["name"] for parameter in openapi.parameters(operation)}

@@ -1,5 +1,5 @@
 // What the types must refuse: each line below would be a mistake, and compiling fails if one is let through.
-import { Draftloom, told } from "./example.js";
+import { Draftloom, type ImportEvent, told } from "./example.js";
 
 export function mistakes(client: Draftloom): unknown[] {
   return [
@@ -20,4 +20,18 @@ export function mistakes(client: Draftloom): unknown[] {
     // @ts-expect-error An answer has no such member.
     client.conversations().then((found) => found[0]?.name),
   ];
+}
+
+export function forgetful(event: ImportEvent): string {
+  switch (event.type) {
+    case "done":
+      return event.conversation.title;
+    case "error":
+      return event.message;
+    default: {
+      // @ts-expect-error There are other events, such as `progress`.
+      const unknown: never = event;
+      return unknown;
+    }
+  }
 }
