@@ -87,9 +87,10 @@ def _refuse(operation: Document, row: Operation) -> set[tuple[int, str]]:
     general = {status: codes for status, codes in refusals.GENERAL.items() if str(status) in operation["responses"]}
     codes = refusals.merged(general, *refusals.structural(operation, row), row.codes)
     for status, names in codes.items():
-        is_general = list(refusals.GENERAL.get(status, ())) == names
+        declared = operation["responses"].get(str(status), {})
         shared = {"$ref": f"#/components/responses/{refusals.response_name(status)}"}
-        operation["responses"][str(status)] = shared if is_general else refusals.response(status, names)
+        is_shared = refusals.is_shared(status, names, declared)
+        operation["responses"][str(status)] = shared if is_shared else refusals.response(status, names, declared)
     operation["responses"] = dict(sorted(operation["responses"].items()))
     return set(refusals.pairs(codes))
 

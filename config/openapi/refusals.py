@@ -35,6 +35,20 @@ OF_PARAMETERS: Mapping[str, Mapping[int, Sequence[str]]] = {
 OF_KEYS: Mapping[int, Sequence[str]] = {400: ("invalid_idempotency_key",), 422: ("idempotency_key_reused",)}
 OF_EVENT_IDS: Mapping[int, Sequence[str]] = {422: ("invalid_event_id",)}
 OF_STREAMS: Mapping[int, Sequence[str]] = {429: ("too_many_streams",), 503: ("too_many_streams",)}
+MEMBERS: Mapping[str, Mapping[str, Any]] = {
+    "missing_scope": {"required_scope": "conversations:write"},
+    "approval_pending": {"run_id": "019a9f3e-5a1c-7d42-8c0e-6b1f2a3c4d5e"},
+    "attachments_not_found": {"ids": [9]},
+    "run_in_progress": {"run_id": "019a9f3e-5a1c-7d42-8c0e-6b1f2a3c4d5e"},
+    "blank_query": {"results": [], "total_count": 0},
+    "search_timeout": {"results": [], "total_count": 0},
+    "parse_failed": {"reason": "bot_challenge"},
+    "project_exists": {"linear_url": "https://linear.app/example/project/offline-first-notes-3f2a"},
+    "too_many_streams": {"run_id": "019a9f3e-5a1c-7d42-8c0e-6b1f2a3c4d5e"},
+    "validation_error": {"errors": [{"field": "title", "detail": "This field is required."}]},
+}
+"""What a problem with this code says beside the members that all have; an example shows it."""
+_PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _HEADERS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
 
 
@@ -56,19 +70,30 @@ def response_name(status: int) -> str:
     return HTTPStatus(status).phrase.replace(" ", "")
 
 
-def response(status: int, codes: Sequence[str]) -> dict[str, Any]:
-    """The answer of one status with these codes."""
+def response(status: int, codes: Sequence[str], declared: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The answer of one status with these codes; a view may have `declared` headers and a schema of its own for it."""
     names = ["X-Request-Id", *([_HEADERS[status]] if status in _HEADERS else [])]
     return {
         "description": f"{HTTPStatus(status).phrase}: {', '.join(f'`{code}`' for code in codes)}.",
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        | (declared or {}).get("headers", {}),
         "content": {
             MEDIA_TYPE: {
-                "schema": {"$ref": "#/components/schemas/Problem"},
+                "schema": _schema_of(declared),
                 "examples": {code: {"$ref": f"#/components/examples/{example_name(status, code)}"} for code in codes},
             }
         },
     }
+
+
+def is_shared(status: int, codes: Sequence[str], declared: Mapping[str, Any]) -> bool:
+    """Whether this answer is the one of all operations, a component."""
+    is_plain = _schema_of(declared) == _PROBLEM and not declared.get("headers")
+    return is_plain and list(GENERAL.get(status, ())) == list(codes)
+
+
+def _schema_of(declared: Mapping[str, Any] | None) -> Any:
+    return (declared or {}).get("content", {}).get(MEDIA_TYPE, {}).get("schema", _PROBLEM)
 
 
 def general_responses() -> dict[str, Any]:
@@ -81,7 +106,8 @@ def example_name(status: int, code: str) -> str:
 
 def example(status: int, code: str) -> dict[str, Any]:
     """A problem document with this code; its `detail` is the explanation of the code's page."""
-    value = problem(status, code, explanation(code) or "", request_id="0f8c0a5b7a5d4e0f9a3b1c2d4e5f6071")
+    detail, members = explanation(code) or "", MEMBERS.get(code)
+    value = problem(status, code, detail, request_id="0f8c0a5b7a5d4e0f9a3b1c2d4e5f6071", extra=members)
     return {"summary": title(code, status), "value": value}
 
 

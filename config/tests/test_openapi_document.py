@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import get_resolver
 
 from config.openapi.operations import OPERATIONS
-from config.openapi.refusals import GENERAL
+from config.openapi.refusals import GENERAL, MEMBERS, is_shared, response
 from config.spectacular import SPECTACULAR
 from config.tests import openapi
 from config.tests.api_routes import Route, _patterns, send
@@ -47,6 +47,12 @@ def test_its_examples_are_what_its_schemas_say(name: str) -> None:
 
 def test_it_has_no_row_of_an_operation_that_is_gone() -> None:
     assert set(OPERATIONS) - set(DOCUMENTED) == set()
+
+
+def test_it_says_what_each_group_of_operations_is_for() -> None:
+    told = {tag["name"]: tag["description"] for tag in openapi.document()["tags"]}
+    assert set(told) == {tag for _, operation in DOCUMENTED.values() for tag in operation["tags"]}
+    assert all(told.values())
 
 
 def test_it_notices_an_example_that_is_wrong() -> None:
@@ -200,3 +206,22 @@ def test_it_reads_the_key_of_each_that_it_says_honours_one(alices: Client, alice
         if OPERATIONS[name].honours_key and not OPERATIONS[name].form:
             refused = send(alices, route, ids, headers={"Idempotency-Key": "two words"})
             assert (refused.status_code, refused.json()["code"]) == (400, "invalid_idempotency_key"), name
+
+
+def test_it_keeps_what_a_view_declares_of_a_refusal() -> None:
+    schema, etag = {"$ref": "#/components/schemas/Conflict"}, {"ETag": {"schema": {"type": "string"}}}
+    declared = {"headers": etag, "content": {"application/problem+json": {"schema": schema}}}
+    answer = response(409, ["conflict"], declared)
+    assert answer["content"]["application/problem+json"]["schema"] == schema
+    assert set(answer["headers"]) == {"ETag", "X-Request-Id"}
+    assert not is_shared(409, ["conflict"], declared)
+    assert is_shared(409, ["conflict"], {})
+
+
+def test_it_shows_the_members_that_a_code_has_of_its_own(alices: Client) -> None:
+    shown = openapi.document()["components"]["examples"]
+    for code, members in MEMBERS.items():
+        assert [name for name in shown if name.endswith(f"_{code}")], code
+        assert all(members.items() <= shown[name]["value"].items() for name in shown if name.endswith(f"_{code}"))
+    refused = alices.get("/api/search", {"q": " "}).json()
+    assert MEMBERS["blank_query"].items() <= refused.items()
