@@ -4,7 +4,7 @@
 import os
 import sys
 
-NEEDS_NO_SERVER = {"up", "check", "help"}
+NEEDS_NO_SERVER = {"up", "check", "help", "export_openapi"}
 
 
 def main() -> None:

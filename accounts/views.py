@@ -150,7 +150,10 @@ class LoginLinkView(APIView):
     @extend_schema(
         operation_id="auth_login_link",
         summary="Sign in with a link made on the server",
-        responses={302: OpenApiResponse(description="Signed in; goes to `next`, a path of this server.")},
+        responses={
+            302: OpenApiResponse(description="Signed in; goes to `next`, a path of this server."),
+            (410, "text/html"): OpenApiResponse(str, description="The link was used already or has expired."),
+        },
         tags=["auth"],
     )
     def get(self, request: Request, token: str) -> HttpResponseBase:

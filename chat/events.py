@@ -1,7 +1,7 @@
 """The events of a chat turn, beside those of `conversations.runs.events`."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypedDict
 
 import orjson
 
@@ -23,19 +23,21 @@ class ReasoningTold(Event):
 
 @dataclass(frozen=True, slots=True)
 class ToolCallTold(Event):
-    """`status` is `started succeeded rejected failed`; `detail` says in words what came of it."""
+    """The model uses a tool; `detail` says in words what came of it."""
 
     type: ClassVar[str] = "tool_call"
     name: str
     arguments: dict[str, Any]
-    status: str
+    status: Annotated[str, ("started", "succeeded", "rejected", "failed")]
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectUpdated(Event):
+    """The draft has a new version, written by a tool."""
+
     type: ClassVar[str] = "project_updated"
-    project_draft: dict[str, Any]
+    project_draft: Annotated[dict[str, Any], ProjectDraftSerializer]
 
     def encoded(self) -> bytes:
         return orjson.dumps(self.data(), default=str)
@@ -58,12 +60,17 @@ class ConversationLocked(Event):
         return cls(Project.objects.get(conversation__project_draft=draft_id).linear_url)
 
 
+class ChatResponse(TypedDict):
+    message: Annotated[dict[str, Any], ChatMessageSerializer]
+    project_updated: bool
+
+
 @dataclass(frozen=True, slots=True)
 class ChatDone(Event):
-    """`response` is `{"message": ChatMessage, "project_updated": bool}`."""
+    """The answer is stored; `project_updated` says whether the draft has a new version by it."""
 
     type: ClassVar[str] = "done"
-    response: dict[str, Any]
+    response: ChatResponse
 
     def encoded(self) -> bytes:
         return orjson.dumps(self.data(), default=str)
@@ -75,5 +82,5 @@ def terminal_of(run: Run) -> ChatDone:
         .prefetch_related("attachments")
         .get(run=run, role=ChatMessage.Role.ASSISTANT)
     )
-    answer = {"message": dict(ChatMessageSerializer(message).data)}
-    return ChatDone(answer | {"project_updated": bool(run.result.get("project_updated"))})
+    told = dict(ChatMessageSerializer(message).data)
+    return ChatDone({"message": told, "project_updated": bool(run.result.get("project_updated"))})

@@ -9,7 +9,7 @@ from chat.models import FileAttachment
 
 class FileAttachmentSerializer(serializers.ModelSerializer[FileAttachment]):
     status = serializers.ChoiceField(
-        FileAttachment.Extraction.values, source="extraction", help_text="How far reading it for the models has come."
+        FileAttachment.Extraction.choices, source="extraction", help_text="How far reading it for the models has come."
     )
     status_detail = serializers.SerializerMethodField(help_text="Why there is no text; else null.")
     thumbnail_url = serializers.SerializerMethodField(help_text="Where a small picture of an image is; else null.")
@@ -34,7 +34,7 @@ class FileListSerializer(serializers.Serializer[Any]):
 
 
 class UploadSerializer(serializers.Serializer[Any]):
-    """Documents the form; a model may be named as before, but the operators' choice of one for captions counts."""
+    """A form. A model may be named as before, but the operators' choice of one for captions counts."""
 
     file = serializers.FileField()
     llm_provider = serializers.CharField(required=False)

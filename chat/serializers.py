@@ -10,12 +10,13 @@ from chat.models import ChatMessage, ChatMessageRevision
 from config.api.fields import StrictBooleanField, StrictCharField, StrictIntegerField
 from config.api.pagination import PageSerializer
 from config.limits import MESSAGE_CHARACTERS, MESSAGE_FILES
+from conversations.models import Run
 from conversations.serializers import UsageSerializer
 
 
 class RunStateSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    state = serializers.CharField()
+    state = serializers.ChoiceField(Run.State.choices)
     error_code = serializers.SerializerMethodField()
 
     def get_error_code(self, run: Any) -> str | None:

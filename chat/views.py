@@ -33,7 +33,9 @@ from drafts.serializers import ModelChoiceSerializer
 from drafts.views import STREAM
 
 LIMIT = OpenApiParameter(
-    "limit", int, description="Only so many of the last messages, 1 to 1000; with a `cursor` 100 unless told."
+    "limit",
+    {"type": "integer", "minimum": 1, "maximum": 1000},
+    description="Only so many of the last messages; with a `cursor` 100 unless told.",
 )
 PAGED = {"limit", "cursor"}
 REVISIONS = OpenApiParameter("revisions", bool, description="Also the earlier answers that were written again.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -93,8 +94,9 @@ class Bridge:
         try:
             return _call(self._application, environ)
         except Exception:
-            logger.exception("A request failed outside of Django's own error handling")
-            return _server_error()
+            request_id = secrets.token_hex(16)
+            logger.exception("Request %s failed outside of Django's own error handling", request_id)
+            return _server_error(request_id)
 
 
 def _call(application: WSGIApplication, environ: dict[str, Any]) -> _Answer:
@@ -142,10 +144,14 @@ def _nothing() -> None:
     pass
 
 
-def _server_error() -> _Answer:
-    document = problem(500, "server_error", "The server met a fault of its own.")
+def _server_error(request_id: str) -> _Answer:
+    document = problem(500, "server_error", "The server met a fault of its own.", request_id=request_id)
     content = orjson.dumps(document)
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(content))]
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", b"%d" % len(content)),
+        (b"x-request-id", request_id.encode()),
+    ]
     return _Answer(500, headers, content, None, _nothing)
 
 

@@ -6,6 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import env, limits
 from config.schedule import BEAT_SCHEDULE
+from config.spectacular import SPECTACULAR
 
 env.load()
 
@@ -201,27 +202,7 @@ REST_FRAMEWORK = {
     "DATETIME_FORMAT": None,  # the renderer writes times
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": API_TITLE,
-    "DESCRIPTION": "Import a chat, watch a project draft being written, refine it in chat. "
-    "Errors are problem documents (RFC 9457).",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-    "SCHEMA_PATH_PREFIX": "/api",
-    "SORT_OPERATIONS": False,
-    "ENUM_NAME_OVERRIDES": {  # of fields that share a name
-        "ArchiveStateEnum": "drafts.models.Archive.State",
-        "BulkResolutionEnum": "drafts.archive_serializers.BULK_RESOLUTIONS",
-        "DuplicateResolutionEnum": "drafts.serializers.RESOLUTIONS",
-        "StateEnum": "conversations.models.Run.State",
-    },
-}
+SPECTACULAR_SETTINGS = {"TITLE": API_TITLE, **SPECTACULAR}
 
 # ── Files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 AWS_S3_BUCKET_NAME, AWS_REGION = env.text("AWS_S3_BUCKET_NAME"), env.text("AWS_REGION")

@@ -77,7 +77,7 @@ async def shutdown() -> None:
 async def stream_run(handover: bytes, headers: Headers, receive: Receive, send: Send) -> None:
     """Answers with the events of the run that a view handed over, until the last one or until the client leaves."""
     order = Handover.unpack(handover)
-    if refusal := _refusal(order):
+    if refusal := _refusal(order, _request_id(headers)):
         await _refuse(refusal, headers, send)
         return
     encoder = ENCODERS[order.dialect](order.run_id)
@@ -87,14 +87,19 @@ async def stream_run(handover: bytes, headers: Headers, receive: Receive, send: 
         await _write_until_somebody_goes(order, encoder, receive, send, dismissed)
 
 
-def _refusal(order: Handover) -> dict[str, Any] | None:
+def _refusal(order: Handover, request_id: str) -> dict[str, Any] | None:
     """The problem document for a stream too many. The run goes on all the same, and can be watched later."""
-    extra = {"run_id": order.run_id}
+    told: dict[str, Any] = {"request_id": request_id, "extra": {"run_id": order.run_id}}
     if _audience.total() >= settings.LIMIT_STREAMS_PER_PROCESS:
-        return problem(503, "too_many_streams", "This server has too many open streams. Try again soon.", extra=extra)
+        return problem(503, "too_many_streams", "This server has too many open streams. Try again soon.", **told)
     if _audience.streams_of(order.user_id) >= settings.LIMIT_STREAMS_PER_USER:
-        return problem(429, "too_many_streams", "You have too many open streams. Close one.", extra=extra)
+        return problem(429, "too_many_streams", "You have too many open streams. Close one.", **told)
     return None
+
+
+def _request_id(headers: Headers) -> str:
+    """The id that the answer to this request bears."""
+    return next((value.decode("latin-1") for name, value in headers if name.lower() == b"x-request-id"), "")
 
 
 async def _refuse(document: dict[str, Any], headers: Headers, send: Send) -> None:

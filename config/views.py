@@ -80,7 +80,12 @@ class IntegrationViewSet(ViewSet):
 
 
 @require_safe
+@vary_on_headers("Accept")
 def problem(request: HttpRequest, code: str) -> HttpResponse:
+    """What a problem's `type` leads to: a page, or JSON for whoever prefers it."""
     if (text := explanation(code)) is None:
         raise Http404
-    return render(request, "problem.html", {"title": title(code, 400), "explanation": text})
+    told = {"code": code, "title": title(code, 400), "explanation": text}
+    if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+        return JsonResponse(told)
+    return render(request, "problem.html", told)

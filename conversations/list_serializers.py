@@ -40,8 +40,10 @@ class ListParametersSerializer(FilterParametersSerializer):
     q = serializers.CharField(
         max_length=QUERY_CHARACTERS, default="", allow_blank=True, help_text="Text in the title, in any case."
     )
-    sort_by = serializers.ChoiceField(listing.SORTS, default="updated")
-    sort_dir = serializers.ChoiceField(["desc", "asc"], default="desc")
+    sort_by = serializers.ChoiceField(
+        listing.SORTS, default="updated", help_text="By the last change, the import or the title."
+    )
+    sort_dir = serializers.ChoiceField(["desc", "asc"], default="desc", help_text="`desc` has the newest first.")
     with_total = serializers.BooleanField(default=False, help_text="Also count how many there are in all.")
 
     def filters(self) -> Filters:

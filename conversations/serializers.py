@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api.etags import etag_of
@@ -20,7 +21,7 @@ LIST_FIELDS = [
 
 
 class ConversationListItemSerializer(serializers.ModelSerializer[DashboardRow]):
-    """Documents a row of the list; the view answers with the database's own rows."""
+    """A conversation as the list has it."""
 
     class Meta:
         model = DashboardRow
@@ -35,9 +36,32 @@ class ConversationListSerializer(PageSerializer):
     )
 
 
+ROLES = ["user", "assistant"]
+
+
 class ImportedMessageSerializer(serializers.Serializer[Any]):
-    role = serializers.ChoiceField(["user", "assistant"])
+    role = serializers.ChoiceField(ROLES)
     content = serializers.CharField(help_text="Markdown")
+
+
+class ImportReportSerializer(serializers.Serializer[Any]):
+    """What was kept of the chat and what was left out; empty if no importer has read it. Further members may come."""
+
+    parser = serializers.CharField(required=False, help_text="Who has read it, such as `chatgpt-share/1`.")
+    messages = serializers.IntegerField(required=False, help_text="How many were kept.")
+    omitted = serializers.DictField(
+        child=serializers.IntegerField(), required=False, help_text="What was left out, counted by kind."
+    )
+    warnings = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Codes, such as `no_labels`."
+    )
+    model = serializers.CharField(required=False, help_text="The model that wrote the answers; empty if unknown.")
+    created_at = serializers.DateTimeField(required=False, allow_null=True, help_text="When the chat was begun.")
+    generated_from = serializers.DictField(
+        child=serializers.IntegerField(),
+        required=False,
+        help_text="`kept` and `total` characters, if the draft was written from a part of the chat.",
+    )
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
@@ -46,7 +70,8 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
     user_id = serializers.IntegerField(source="imported_by_user_id")
     user_name = serializers.CharField(source="imported_by_user.name")
     user_email = serializers.CharField(source="imported_by_user.email")
-    imported_chat = serializers.SerializerMethodField()
+    imported_chat = serializers.SerializerMethodField(help_text="Null if there are no messages.")
+    import_report = serializers.SerializerMethodField()
 
     class Meta:
         model = Conversation
@@ -65,8 +90,13 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
     def get_has_pdfs(self, _: Conversation) -> bool:
         return bool(self._files["has_pdfs"])
 
+    @extend_schema_field(ImportedMessageSerializer(many=True, allow_null=True))
     def get_imported_chat(self, conversation: Conversation) -> list[dict[str, str]] | None:
         return conversation.imported_chat or None
+
+    @extend_schema_field(ImportReportSerializer)
+    def get_import_report(self, conversation: Conversation) -> dict[str, Any]:
+        return dict(conversation.import_report)
 
 
 class ConversationPartSerializer(ConversationSerializer):
@@ -132,6 +162,12 @@ class UsageSerializer(serializers.Serializer[Any]):
     cost_usd = serializers.FloatField(allow_null=True)
 
 
+class ApprovalSerializer(serializers.Serializer[Any]):
+    tool = serializers.CharField()
+    arguments = serializers.DictField()
+    draft_version_id = serializers.IntegerField(allow_null=True)
+
+
 class RunSerializer(serializers.ModelSerializer[Run]):
     error_code = serializers.SerializerMethodField()
     usage = UsageSerializer(allow_null=True)
@@ -147,6 +183,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     def get_error_code(self, run: Run) -> str | None:
         return run.error_code or None
 
+    @extend_schema_field(ApprovalSerializer(allow_null=True))
     def get_approval(self, run: Run) -> dict[str, Any] | None:
         return run.step["approval"] if run.state == Run.State.WAITING else None
 

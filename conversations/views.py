@@ -38,22 +38,24 @@ from llmconfig import usage
 from llmconfig.serializers import UsageTotalsSerializer
 
 RUNS_SHOWN = 200
-LIMIT = OpenApiParameter("limit", int, description="How many at most, 1 to 1000; 100 unless told.")
-OFFSET = OpenApiParameter("offset", int, description="How many to leave out from the start.")
+AT_MOST = {"type": "integer", "minimum": 1, "maximum": 1000}
+LIMIT = OpenApiParameter("limit", AT_MOST, description="How many at most; 100 unless told.")
+OFFSET = OpenApiParameter(
+    "offset", {"type": "integer", "minimum": 0}, description="How many to leave out from the start."
+)
 MESSAGES = OpenApiParameter(
     "messages",
     str,
     description="`<after>,<limit>`: only so many messages of the imported chat (1 to 1000; 100 unless "
     "told), without the first `after`. All of them without this parameter.",
 )
-RUN_LIMIT = OpenApiParameter("limit", int, description="How many at most, 1 to 1000; 200 unless told.")
+RUN_LIMIT = OpenApiParameter("limit", AT_MOST, description="How many at most; 200 unless told.")
 STATE = OpenApiParameter(
     "state", str, enum=["active", "all"], description="Only those not over yet, or all (the default)."
 )
 AFTER = OpenApiParameter(
     "after", str, description="Only events newer than this id, `<run>:<number>` or the number alone."
 )
-DIALECT = OpenApiParameter("dialect", str, enum=["sse", "ndjson"], description="How the stream is written.")
 
 
 class ConversationViewSet(ViewSet):
@@ -186,7 +188,7 @@ class RunViewSet(ViewSet):
 
     @extend_schema(
         summary="Watch a run: what is newer than the last event seen, then what comes",
-        parameters=[AFTER, DIALECT],
+        parameters=[AFTER],
         responses={(200, "text/event-stream"): str, 204: None},
         tags=["runs"],
     )

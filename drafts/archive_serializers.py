@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api.fields import StrictBooleanField, StrictIntegerField
@@ -46,7 +47,9 @@ class ResultSerializer(serializers.Serializer[Any]):
 
 
 class EntrySerializer(serializers.ModelSerializer[ArchiveEntry]):
-    """`context["imported"]` gives the conversation of an entry's primary key, `context["here"]` those to be shown."""
+    """A conversation in an archive."""
+
+    # `context["imported"]` gives the conversation of an entry's primary key, `context["here"]` those to be shown.
 
     key = serializers.IntegerField(source="position", help_text="What `start` takes in `entries`.")
     created_at = serializers.DateTimeField(source="begun_at", allow_null=True)
@@ -71,6 +74,7 @@ class EntrySerializer(serializers.ModelSerializer[ArchiveEntry]):
         imported: dict[int, int] = self.context["imported"]
         return imported.get(entry.pk)
 
+    @extend_schema_field(ResultSerializer(allow_null=True))
     def get_result(self, entry: ArchiveEntry) -> dict[str, Any] | None:
         if not entry.result:
             return None

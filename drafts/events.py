@@ -1,7 +1,7 @@
 """The events of imports and generations, beside those of `conversations.runs.events`."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypedDict
 
 import orjson
 
@@ -14,10 +14,10 @@ from drafts.serializers import ProjectDraftSerializer
 
 @dataclass(frozen=True, slots=True)
 class StateTold(Event):
-    """One of `importing extracting_chat_keywords retrieving_memories summarizing generating`."""
+    """The phase that begins."""
 
     type: ClassVar[str] = "state"
-    state: str
+    state: Annotated[str, ("importing", "extracting_chat_keywords", "retrieving_memories", "summarizing", "generating")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +29,30 @@ class Progress(Event):
     """
 
     type: ClassVar[str] = "progress"
-    phase: str
+    phase: Annotated[str, ("summarizing", "shortened", "importing", "generating")]
     current: int
     total: int
 
 
+class SameChat(TypedDict):
+    id: int
+    title: str
+    updated_at: str
+    url: str
+
+
 @dataclass(frozen=True, slots=True)
 class ConflictTold(Event):
-    """The chat is here already: `[{id, title, updated_at, url}]`, the newest first."""
+    """The chat is here already, as these conversations, the newest first; nothing was stored."""
 
     type: ClassVar[str] = "conflict"
-    conversations: list[dict[str, Any]]
+    conversations: list[SameChat]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelLimit(Event):
+    """The chat is too long for the model; nothing was stored."""
+
     type: ClassVar[str] = "model_limit_conflict"
     message: str
     suggestion: str
@@ -51,12 +60,12 @@ class ModelLimit(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConversationTold(Event):
-    """What became of the entry `key` of an archive: `status` is one of `created updated unchanged skipped failed`."""
+    """What became of the entry `key` of an archive; `reason` is a code, empty unless it failed or was skipped."""
 
     type: ClassVar[str] = "result"
     key: int
     title: str
-    status: str
+    status: Annotated[str, ("created", "updated", "unchanged", "skipped", "failed")]
     reason: str
     conversation_id: int | None
 
@@ -75,8 +84,8 @@ class ImportDone(Event):
     """`warnings` are those of the conversation's `import_report`, such as `memories_unavailable`."""
 
     type: ClassVar[str] = "done"
-    conversation: dict[str, Any]
-    project_draft: dict[str, Any] | None
+    conversation: Annotated[dict[str, Any], ConversationSerializer]
+    project_draft: Annotated[dict[str, Any], ProjectDraftSerializer] | None
     warnings: list[str]
 
     def encoded(self) -> bytes:

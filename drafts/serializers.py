@@ -155,3 +155,10 @@ class ImportFileSerializer(ModelChoiceSerializer):
         if attrs["duplicate_resolution"] == "update_existing" and "target_conversation_id" not in attrs:
             raise serializers.ValidationError({"target_conversation_id": "Say which conversation to update."})
         return attrs
+
+
+class ImportTextSerializer(ImportFileSerializer):
+    """One conversation as text; everything else as in an import by link, and optional."""
+
+    file = None  # type: ignore[assignment]  # how DRF leaves out an inherited field
+    text = StrictCharField(max_length=IMPORT_BYTES, allow_blank=True)

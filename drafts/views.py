@@ -25,6 +25,7 @@ from drafts.serializers import (
     EditSerializer,
     ImportFileSerializer,
     ImportSerializer,
+    ImportTextSerializer,
     ModelChoiceSerializer,
     ProjectAnswerSerializer,
     SlackImportedSerializer,
@@ -55,7 +56,7 @@ class ImportFileViewSet(ViewSet):
 
     @extend_schema(
         summary="Import a chat from a file or from text and draft a project from it",
-        request={"multipart/form-data": ImportFileSerializer, "application/json": ImportFileSerializer},
+        request={"multipart/form-data": ImportFileSerializer, "application/json": ImportTextSerializer},
         responses=STREAM,
         tags=["import"],
     )

@@ -37,8 +37,11 @@ class UpdatedDefaultSerializer(serializers.Serializer[Any]):
     updated_default = ModelNameSerializer()
 
 
+WARNING_CODES = ["unknown_placeholder", "missing_placeholder"]
+
+
 class WarningSerializer(serializers.Serializer[Any]):
-    code = serializers.ChoiceField(["unknown_placeholder", "missing_placeholder"])
+    code = serializers.ChoiceField(WARNING_CODES)
     name = serializers.CharField(help_text="The placeholder's name, without braces.")
     detail = serializers.CharField(source="sentence")
 

@@ -24,7 +24,7 @@ class SearchParametersSerializer(FilterParametersSerializer):
     limit = serializers.IntegerField(min_value=1, max_value=MOST_HITS, default=20, help_text="How many hits at most.")
     offset = serializers.IntegerField(min_value=0, default=0, help_text="How many to leave out from the start.")
     sort_by = serializers.ChoiceField(SORTS, default="score", help_text="`relevance` is the same as `score`.")
-    sort_dir = serializers.ChoiceField(["desc", "asc"], default="desc")
+    sort_dir = serializers.ChoiceField(["desc", "asc"], default="desc", help_text="Which end comes first.")
     source_type = serializers.MultipleChoiceField(
         choices=SourceType.choices,
         required=False,

@@ -34,7 +34,7 @@ class SearchViewSet(ViewSet):
 
     @extend_schema(
         summary="Conversations about the same as one, the most alike first",
-        parameters=[OpenApiParameter("conversation_id", int, required=True)],
+        parameters=[OpenApiParameter("conversation_id", int, required=True, description="The one to compare with.")],
         responses=SimilarAnswerSerializer,
         tags=["search"],
     )

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from config.api.run_problems import RUN_PROBLEMS
+
 MEDIA_TYPE = "application/problem+json"
 REFUSAL = "draftloom.refusal"  # the key in a WSGI environ under which the bridge leaves a `Refusal`
 
@@ -138,6 +140,17 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "no_messages": ("No messages", "The text or file holds no messages that could be imported."),
     "not_authenticated": ("Not signed in", "Sign in, or send a service key in the header `X-API-Key`."),
     "not_found": ("Not found", "It does not exist, or it is not visible to you."),
+    "attachments_not_found": (
+        "No such attachments",
+        "Only files of this conversation that no message has sent yet can be sent. List its files again.",
+    ),
+    "conversation_not_found": ("No such conversation", "It does not exist, or it is not visible to you."),
+    "draft_not_found": ("No draft yet", "The conversation has none so far. Let a model write it: `…/generate`."),
+    "import_not_found": ("No such import", "An archive is kept for a day and shown to nobody else. Upload it again."),
+    "run_not_found": ("No such run", "It does not exist, or it is not visible to you."),
+    "summary_not_found": ("No summary yet", "Wait until one is written, or write one yourself."),
+    "version_not_found": ("No such version", "This draft has none with that id; `…/versions` lists those it has."),
+    "error": ("Something went wrong", "The request could not be carried out; `detail` says why."),
     "request_timeout": ("Too slow", "The body of the request did not arrive in time. Send it again, in one go."),
     "linear_not_configured": (
         "Linear is not connected",
@@ -182,6 +195,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "This file is an archive. Send it to `/api/imports`, which takes any number of conversations.",
     ),
     "throttled": ("Too many requests", "Wait for `Retry-After` seconds, then go on more slowly."),
+    "too_many_requests": ("Too often", "Wait for `Retry-After` seconds, then try again."),
     "too_large": ("Too large", "The request is larger than this address takes; `detail` names the limit."),
     "unavailable": ("Not available", "Something this needs is away or not configured. Try again later."),
     "unknown_entry": ("No such entry", "`GET /api/imports/{id}` lists the keys of what an archive holds."),
@@ -219,7 +233,8 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "No such provider is known here; `/api/llm-defaults/providers` lists them.",
     ),
     "validation_error": ("Invalid input", "`errors` lists each member of the input that is missing or mistyped."),
-}
+} | RUN_PROBLEMS
+"""By code: the title, and what it means and what to do about it."""
 
 
 def title(code: str, status: int) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
-from drf_spectacular.generators import SchemaGenerator
 
 from accounts.models import User, UserSession
 from accounts.services import open_session
 from accounts.sessions import digest
+from config.tests import openapi
 from config.tests.api_routes import BODY, METHODS, Route, api_paths, api_routes, check_refused, row_counts, send
 from config.tests.making import make_archive, make_conversation, make_draft, make_file, make_run, make_turn
 from config.tests.stack import Stack
@@ -94,7 +94,7 @@ def texts(schema: dict[str, Any]) -> list[str]:
     return [name for name, kind in members if kind.get("type") == "string" and kind.get("format") != "binary"]
 
 
-DOCUMENT: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+DOCUMENT = openapi.document()
 WITH_BODY = [route for route in ROUTES if body_schema(DOCUMENT, route)]
 REQUIRING = [route for route in WITH_BODY if (body_schema(DOCUMENT, route) or {}).get("required")]
 
@@ -274,10 +274,9 @@ def test_it_refuses_parameters_of_a_query_that_cannot_be(refused: Any, route: Ro
 
 def query_parameters(route: Route) -> list[str]:
     """Those that not every text is a value of."""
-    parameters = DOCUMENT["paths"][route.template][route.method].get("parameters", [])
     checked = [
         parameter
-        for parameter in parameters
+        for parameter in openapi.parameters(DOCUMENT["paths"][route.template][route.method])
         if parameter["schema"]["type"] != "boolean" and parameter["name"] not in {"q", "importer"}
     ]
     return [parameter["name"] for parameter in checked if parameter["in"] == "query"]

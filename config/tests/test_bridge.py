@@ -305,7 +305,10 @@ async def test_it_answers_500_when_the_application_raises(is_started, caplog):
     await Bridge(application, threads=1)(scope(), client.receive, client.send)
     assert client.status == 500
     assert client.headers[b"content-type"] == b"application/problem+json"
-    assert json.loads(client.body)["code"] == "server_error"
+    document = json.loads(client.body)
+    assert document["code"] == "server_error"
+    assert document["request_id"].encode() == client.headers[b"x-request-id"] != b""
+    assert document["request_id"] in caplog.text
     assert b"secret" not in client.body
     assert "outside of Django" in caplog.text
 

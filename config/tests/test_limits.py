@@ -110,6 +110,7 @@ def test_it_keeps_exactly_so_many_streams_open(few_streams: Stack) -> None:
         fourth = alice.get(watch)
         assert (fourth.status_code, fourth.json()["code"]) == (429, "too_many_streams")
         assert fourth.headers["retry-after"]
+        assert fourth.json()["request_id"] == fourth.headers["x-request-id"] != ""
         assert open_streams.enter_context(bob.opened("GET", watch))[0].status_code == 200
         assert bob.get(watch).status_code == 503
     run_id = first.headers["x-run-id"]

@@ -320,6 +320,8 @@ def operations() -> dict[str, Any]:
     router = SimpleRouter(trailing_slash=False)
     router.register("api/things", ThingViewSet, basename="thing")
     document = SchemaGenerator(patterns=router.urls).get_schema(request=None, public=True)
+    content = document["components"]["responses"]["NotFound"]["content"]["application/problem+json"]
+    assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
     assert "Problem" in document["components"]["schemas"]
     return {operation["operationId"]: operation for item in document["paths"].values() for operation in item.values()}
 
@@ -341,6 +343,4 @@ def test_it_documents_refusals(operations):
     assert "404" not in operations["thing_list"]["responses"]
     assert {"401", "403", "404", "409", "415"} <= set(operations["thing_destroy"]["responses"])
     assert "401" not in operations["thing_open_to_all"]["responses"]
-    assert operations["thing_destroy"]["responses"]["404"]["content"] == {
-        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
-    }
+    assert operations["thing_destroy"]["responses"]["404"] == {"$ref": "#/components/responses/NotFound"}

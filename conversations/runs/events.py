@@ -2,14 +2,20 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import orjson
+
+from conversations.models import Run
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`type` and the dataclass's fields are the JSON object that clients read."""
+    """`type` and the dataclass's fields are the JSON object that clients read.
+
+    The API's document is made of the class: of its name, docstring and fields. A field is `Annotated` with the
+    serializer of the object that it holds, or with the words, or choices, that a string is one of.
+    """
 
     type: ClassVar[str]
 
@@ -26,18 +32,33 @@ class RunStarted(Event):
 
     type: ClassVar[str] = "run"
     run_id: str
-    kind: str
+    kind: Annotated[str, Run.Kind]
     conversation_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Status(Event):
+    """What the run is doing; in a chat between pieces of the answer, in any run when it starts over."""
+
     type: ClassVar[str] = "status"
-    status: str
+    status: Annotated[
+        str,
+        (
+            "analyzing_request",
+            "executing_tools",
+            "updating_project_draft",
+            "creating_linear_project",
+            "generating_response",
+            "retrying",
+            "restarting",
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Content(Event):
+    """A piece of the text being written: append it to what is shown."""
+
     type: ClassVar[str] = "content"
     content: str
 
@@ -86,11 +107,16 @@ class SummaryDone(Event):
 
     type: ClassVar[str] = "done"
     conversation_id: int
-    source: str
+    source: Annotated[str, ("imported", "chat")]
 
 
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
+    """The run failed. `partial` says whether text was written that is kept, `retryable` whether trying again may help.
+
+    `code` is explained at `/problems/<code>`. `conversation_id` is null if there is no conversation.
+    """
+
     type: ClassVar[str] = "error"
     message: str
     code: str
@@ -101,5 +127,7 @@ class Failed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Cancelled(Event):
+    """Somebody stopped the run; `partial` says whether text was written that is kept."""
+
     type: ClassVar[str] = "cancelled"
     partial: bool

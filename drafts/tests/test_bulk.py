@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from config.celery import app
+from config.tests.openapi import event_faults
 from config.tests.stack import Member, Stack, wait_until
 from conversations.models import Conversation, Run
 from drafts.archives import path_of
@@ -58,6 +59,7 @@ def test_it_lists_first_and_imports_what_is_chosen(stack: Stack) -> None:
     assert alice.get("/api/conversations").json()["conversations"] == []
     events = start(alice, archive, entries=[2, 0])
     assert [event["type"] for event in events] == ["run", "state", "result", "result", "progress", "done"]
+    assert event_faults("ArchiveEvent", events) == []
     assert results(events) == {0: ("created", ""), 2: ("created", "")}
     assert events[-1]["results"] == {"created": 2}
     assert (events[-2]["phase"], events[-2]["current"], events[-2]["total"]) == ("importing", 2, 2)
