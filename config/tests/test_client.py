@@ -22,7 +22,7 @@ const words = { message: "Hi", llm_provider: "openai", llm_model: "gpt-4o" };
 for await (const event of client.say(draft.conversation_id, words)) said.push(event.type);
 const listed = await client.conversations(1);
 const edit = { title: "Mine", description: "Mine" };
-const outdated = await client.saveDraft(draft.conversation_id, edit, '"of long ago"').catch((error) => error);
+const outdated = await client.saveDraft(draft.conversation_id, edit, '"old"').catch((error) => error);
 const refused = await client.draft(999999).catch((error) => error);
 const there = outdated instanceof Outdated && outdated.problem.current;
 const code = refused instanceof Refused && refused.problem.code;
