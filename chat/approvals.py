@@ -12,6 +12,7 @@ from conversations.models import Run
 from conversations.runs import lifecycle
 from conversations.services import get_run, lock_for_write
 from drafts.models import ProjectDraft
+from drafts.services import version_read
 
 PATIENCE = timedelta(days=1)
 
@@ -42,8 +43,8 @@ def _decide(*, user: User, run_id: UUID, approve: bool) -> tuple[Run, bool]:
     if row.state != Run.State.WAITING:
         raise Conflict("This run does not wait for an approval.", code="not_waiting")
     shown = row.step["approval"]["draft_version_id"]
-    active = ProjectDraft.objects.values_list("active_version_id", flat=True).get(conversation__runs=found)
-    is_stale = approve and active != shown
+    draft = ProjectDraft.objects.select_related("active_version").get(conversation__runs=found)
+    is_stale = approve and version_read(draft) != shown
     if not is_stale:
         row.step["decision"] = {
             "approve": approve, "key": row.step["asked_for"], "draft_version_id": shown, "user_id": user.pk

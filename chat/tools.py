@@ -12,7 +12,7 @@ from chat.tool import Errand, Tool, ToolInput, ToolResult
 from conversations.models import Run
 from conversations.runs import lifecycle
 from drafts.models import DraftVersion, LinearProjectRequest, ProjectDraft
-from drafts.services import Author, lock_draft
+from drafts.services import Author, lock_draft, version_read
 from integrations import linear
 
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in (UPDATE_PROJECT_DRAFT, EDIT_PROJECT_DRAFT, CREATE_LINEAR_PROJECT)}
@@ -78,7 +78,7 @@ def decision_on(row: Run, draft: ProjectDraft, key: str) -> bool | None:
         return None
     if not decision["approve"]:
         return False
-    is_as_shown = lock_draft(draft).active_version_id == decision["draft_version_id"]
+    is_as_shown = version_read(lock_draft(draft)) == decision["draft_version_id"]
     return True if is_as_shown or _has_begun(row, key) else None
 
 

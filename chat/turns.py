@@ -185,7 +185,7 @@ async def _call_tool(context: RunContext, turn: Turn, call: ToolCall, progress: 
 
 
 async def _wait(context: RunContext, turn: Turn, progress: Progress, call: ToolCall) -> None:
-    version = await context.db(_active_version, turn.draft)
+    version = await context.db(_version_shown, turn.draft)
     arguments = parse_arguments(call.arguments) or {}
     approval = {"tool": call.name, "arguments": arguments, "draft_version_id": version}
     step = {"turn": progress.packed(), "text": context.text, "usage": context.usage, "approval": approval}
@@ -193,8 +193,8 @@ async def _wait(context: RunContext, turn: Turn, progress: Progress, call: ToolC
     await context.suspend(step, ApprovalRequired(str(context.run.id), call.name, arguments, version))
 
 
-def _active_version(draft: ProjectDraft) -> int | None:
-    return ProjectDraft.objects.values_list("active_version_id", flat=True).get(pk=draft.pk)
+def _version_shown(draft: ProjectDraft) -> int | None:
+    return version_read(ProjectDraft.objects.select_related("active_version").get(pk=draft.pk))
 
 
 async def _finish(context: RunContext, author: Author, stop_reason: StopReason) -> None:

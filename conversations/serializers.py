@@ -81,7 +81,8 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
         ]  # fmt: skip
 
     def to_representation(self, instance: Conversation) -> dict[str, Any]:
-        self._files = DashboardRow.objects.filter(pk=instance.pk).values("has_images", "has_pdfs").get()
+        row = DashboardRow.objects.filter(pk=instance.pk).values("has_images", "has_pdfs").first()
+        self._files = row or {"has_images": False, "has_pdfs": False}  # deleted since it was read
         return super().to_representation(instance)
 
     def get_has_images(self, _: Conversation) -> bool:

@@ -7,6 +7,8 @@ from django.utils import timezone
 from chat import approvals
 from config.tests.stack import Member, Stack, chat_path, said, text_of
 from conversations.models import Run
+from drafts.models import DraftVersion
+from drafts.services import PLACEHOLDER_TITLE
 
 RING = "Please ring the bell"
 
@@ -87,6 +89,20 @@ def test_it_asks_anew_when_the_draft_has_changed_meanwhile(stack: Stack) -> None
     assert decide(alice, run_id, True).status_code == 200
     assert alice.watch(run_id)[-1]["type"] == "done"
     assert titles(alice, conversation) == ["Rung 3 times", "By hand", "Made up"]
+
+
+def test_it_asks_anew_when_the_placeholder_that_was_shown_has_been_filled(stack: Stack) -> None:
+    """That keeps its id: who approved then would approve a draft that nobody has seen."""
+    alice = stack.client()
+    conversation = alice.imported()
+    version = DraftVersion.objects.filter(project_draft__conversation=conversation)
+    version.update(title=PLACEHOLDER_TITLE, is_manual_edit=False)
+    run_id, seen = ask(alice, conversation)
+    assert seen[-1]["draft_version_id"] is None
+    version.update(title="Written meanwhile")
+    answer = decide(alice, run_id, True)
+    assert (answer.status_code, answer.json()["code"]) == (409, "draft_changed")
+    assert titles(alice, conversation) == ["Written meanwhile"]
 
 
 def test_it_waits_through_restarts_and_shows_the_question_without_the_log(stack: Stack) -> None:

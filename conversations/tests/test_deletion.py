@@ -99,6 +99,18 @@ def test_it_deletes_and_restores_once(alices: Client, lighthouse: Conversation) 
     ]
 
 
+def test_it_shows_what_it_has_read_if_that_is_deleted_at_this_moment(alices: Client, lighthouse: Conversation) -> None:
+    def interfering(execute: Any, sql: str, *about: Any) -> Any:
+        if "conversation_dashboard_view" in sql:
+            deleted(lighthouse)
+        return execute(sql, *about)
+
+    with connection.execute_wrapper(interfering):
+        answer = alices.get(path(lighthouse))
+    assert (answer.status_code, answer.json()["title"]) == (200, lighthouse.title)
+    assert alices.get(path(lighthouse)).status_code == 404
+
+
 def test_an_operator_deletes_and_restores_what_is_anybodys(olivias: Client, lighthouse: Conversation) -> None:
     assert olivias.delete(path(lighthouse)).status_code == 200
     assert Conversation.objects.get().deleted_by_user.email == "olivia@example.org"  # type: ignore[union-attr]
