@@ -1,7 +1,7 @@
 """Leads generated requests to what is there: chance finds no id of a run, no name of a model and no archive."""
 
 import uuid
-from collections.abc import Callable, Collection, MutableMapping
+from collections.abc import Callable, MutableMapping
 from random import Random
 from typing import Any, NamedTuple
 
@@ -71,22 +71,27 @@ class Aimer:
         caller = self._world.caller(owner or scene.owner, needed=NEEDED.get(operation, ""))
         return Aim(caller, scene, self._headers(scene), self._files(path))
 
-    def fill(
-        self, values: MutableMapping[str, Any], scene: Scene, *, chance: float, known: Collection[str] = ()
-    ) -> None:
-        """Puts values that mean something in the place of those that are there: with this chance of all of them, else
-        of half. Members beside those that are `known` go too, then: chance mostly fills them with what is refused."""
-        is_whole = self._random.random() < chance
+    def fill(self, values: MutableMapping[str, Any], scene: Scene, *, whole: bool) -> None:
+        """Puts values that mean something in the place of those that are there: of all, or each as the dice will."""
         model = dict(zip(("llm_provider", "llm_model"), self._random.choice(MODELS), strict=True))
         for name in list(values):
-            if is_whole and known and name not in known:
-                del values[name]
-            elif is_whole or self._random.random() < 0.5:
+            if whole or self._random.random() < 0.5:
                 value = model.get(name, scene.ids.get(name))
                 values[name] = self._value(name, scene, values[name]) if value is None else value
+
+    def fill_body(self, body: dict[str, Any], scene: Scene, known: list[str], *, chance: float) -> None:
+        """As `fill`. With this chance the body is one that a client would send: it has most of the members that are
+        `known`, no others, and of two that exclude each other one."""
+        whole = self._random.random() < chance
+        if whole:
+            wanted = [name for name in known if name in body or (name in _VALUES and self._random.random() < 0.6)]
+            kept = {name: body.get(name) for name in wanted}
+            body.clear()
+            body.update(kept)
+        self.fill(body, scene, whole=whole)
         for either, other in ALTERNATIVES:
-            if is_whole and either in values and other in values:
-                del values[self._random.choice([either, other])]
+            if whole and either in body and other in body:
+                del body[self._random.choice([either, other])]
 
     def _value(self, name: str, scene: Scene, generated: Any) -> Any:
         if name in {"token", "session_id"}:

@@ -19,7 +19,7 @@ def run(url: str, count: int, seed: int) -> bool:
     statuses, wrong = Counter[int](), list[str]()
     before = row_counts()
     _send(target, target.spoilt(random, count * 8 // 10), statuses, wrong)
-    wrong += [f"{table}: rows came or went" for table, rows in row_counts().items() if rows != before[table]]
+    wrong += [f"{table}: rows came or went" for table in _changed(before, row_counts())]
     _send(target, target.unasked(random, count // 10), statuses, wrong)
     _send(target, target.odd(random, count - statuses.total()), statuses, wrong)
     print(f"{statuses.total()} bodies in {time.monotonic() - started:.0f} s")
@@ -34,3 +34,8 @@ def _send(target: Target, requests: Iterator[tuple[Route, Hostile]], statuses: C
         statuses[answer.status] += 1
         if reason := target.wrong_with(route, hostile, answer):
             wrong.append(f"{route}: {reason}: {answer} to {hostile}"[:1000])
+
+
+def _changed(before: dict[str, int], after: dict[str, int]) -> list[str]:
+    """Tables with more rows than before, or fewer; those of the index follow the others in their own time."""
+    return [table for table, rows in after.items() if rows != before[table] and not table.startswith("search_")]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 from schemathesis import Response
 
 STREAMS = ("text/event-stream", "application/x-ndjson")
@@ -18,7 +18,7 @@ class Events:
     """`document` is the OpenAPI document that the schemas of events are in."""
 
     def __init__(self, document: dict[str, Any]) -> None:
-        self._validator = Draft202012Validator(document)
+        self._components = document["components"]
 
     def wrong(self, operation: dict[str, Any], response: Response) -> str:
         """The first event that is not what the operation documents; empty if there is none."""
@@ -27,11 +27,11 @@ class Events:
         schema = answer.get("content", {}).get(media_type, {}).get("schema", {})
         if schema.get("type") == "string":  # it is a stream, and no more is promised
             return ""
-        validator = self._validator.evolve(schema=schema)
-        found = (
-            (event, fault) for event in events(media_type, response.content) for fault in validator.iter_errors(event)
-        )
-        return next((f"{fault.message[:500]}\n{json.dumps(event)[:500]}" for event, fault in found), "")
+        validator = Draft202012Validator({**schema, "components": self._components})
+        for event in events(media_type, response.content):
+            for fault in validator.iter_errors(event):
+                return f"{fault.message[:500]}\n{json.dumps(event)[:500]}"
+        return ""
 
 
 def events(media_type: str, content: bytes) -> Iterator[Any]:
