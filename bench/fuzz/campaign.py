@@ -49,6 +49,8 @@ class Plan(NamedTuple):
 
 
 class Campaign:
+    """What one process does; `tally` is what came of it."""
+
     def __init__(self, share: Share) -> None:
         self.tally = Tally()
         self._share = share
@@ -81,7 +83,7 @@ class Campaign:
         """Sends the cases of a plan; False if there are hardly any, as where there is nothing to get wrong."""
 
         @seed(self._random.getrandbits(32))
-        @settings(max_examples=plan.cases, **_QUIET)
+        @settings(_QUIET, max_examples=plan.cases)
         @given(plan.strategy)
         def send(case: "Case[Any]") -> None:
             if not self._is_over:
@@ -96,7 +98,8 @@ class Campaign:
     def _draw_sequences(self, machine: Any) -> None:
         if not self._is_over:
             seed(self._random.getrandbits(32))(machine)
-            machine.run(settings=settings(max_examples=SCENARIOS, stateful_step_count=STEPS, **_QUIET))
+            quiet = settings(_QUIET, suppress_health_check=list(HealthCheck))
+            machine.run(settings=settings(quiet, max_examples=SCENARIOS, stateful_step_count=STEPS))
 
     def ask(self, case: "Case[Any]", *, fill: float, lead: bool, owner: User | None = None) -> Response | None:
         """Sends a case and notes what is wrong with the answer.
@@ -107,8 +110,8 @@ class Campaign:
         operation = str(case.operation.definition.raw["operationId"])
         aim = self._aimer.aim(operation, case.path, owner)
         if lead:
-            self._aimer.fill(case.path_parameters, aim.scene, whole=True)
-        self._aimer.fill(case.query, aim.scene, whole=self._random.random() < fill)
+            self._aimer.fill_path(case.path_parameters, aim.scene)
+        self._aimer.fill_query(case.query, aim.scene, chance=fill)
         if isinstance(case.body, dict):
             self._aimer.fill_body(case.body, aim.scene, self._members[operation], chance=fill)
         try:
@@ -151,12 +154,12 @@ def members(document: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-_QUIET: dict[str, Any] = {
-    "deadline": None,
-    "database": None,
-    "phases": [Phase.generate],
-    "suppress_health_check": [check for check in HealthCheck if check is not HealthCheck.filter_too_much],
-}
+_QUIET = settings(
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=[check for check in HealthCheck if check is not HealthCheck.filter_too_much],
+)
 
 
 def _plans(operation: Any) -> Iterator[Plan]:

@@ -1,8 +1,8 @@
 """What is there to be found, changed and deleted while the API is fuzzed: people, and one conversation with all that
 belongs to it after the other."""
 
-from collections.abc import Iterator
 from contextlib import suppress
+from itertools import cycle
 from random import Random
 from typing import Any, NamedTuple
 
@@ -19,8 +19,8 @@ from conversations.models import Conversation, ImportedSummary, Run
 from drafts.models import Project, ProjectDraft
 from llmconfig.models import PROMPTED
 
-ANSWERED, WAITING, FAILED, CREATED = "answered", "waiting", "failed", "created"
-KINDS = (ANSWERED, ANSWERED, FAILED, FAILED, WAITING, CREATED)
+ANSWERED, WAITING, FAILED, CREATED, DELETED = "answered", "waiting", "failed", "created", "deleted"
+KINDS = (ANSWERED, ANSWERED, ANSWERED, FAILED, FAILED, WAITING, WAITING, CREATED, DELETED)
 LIFE = 60  # requests; what has been deleted, locked or filled by then makes room for something new
 KEPT = 18
 
@@ -33,10 +33,11 @@ class Caller(NamedTuple):
 
 
 class Scene:
-    """A conversation of `owner`, in the state that `kind` names. `ids` are the parameters of paths that lead to it."""
+    """A conversation of `owner`, in the state that `kind` names, with the ids of the versions of its draft. `ids` are
+    the parameters of paths that lead to it."""
 
-    def __init__(self, owner: User, kind: str, ids: dict[str, Any]) -> None:
-        self.owner, self.kind, self.ids = owner, kind, ids
+    def __init__(self, owner: User, kind: str, ids: dict[str, Any], versions: list[int]) -> None:
+        self.owner, self.kind, self.ids, self.versions = owner, kind, ids, versions
         self.left = LIFE
 
 
@@ -55,11 +56,7 @@ class World:
         }
         self._cookies: dict[int, str] = {}
         self._scenes: list[Scene] = []
-        self._made = self._kinds()
-
-    def _kinds(self) -> Iterator[str]:
-        while True:
-            yield from KINDS
+        self._kinds = cycle(KINDS)
 
     # ── Who asks ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -101,7 +98,7 @@ class World:
         """Any scene, or one of this kind; an old one is replaced first."""
         self._scenes = [scene for scene in self._scenes if scene.left > 0]
         while len(self._scenes) < KEPT:
-            self._scenes.append(self._make(next(self._made)))
+            self._scenes.append(self._make(next(self._kinds)))
         fitting = [scene for scene in self._scenes if scene.kind == kind]
         scene = self._random.choice(fitting or self._scenes)
         scene.left -= 1
@@ -122,9 +119,12 @@ class World:
             ImportedSummary.objects.create(conversation=conversation, summary="A lighthouse is to be built.")
             run = self._turn(draft, kind)
             ids = self._ids(owner, conversation, draft) | {"run_id": str(run.pk)}
+        member = Member(self._url, self._cookie_of(owner))
         if kind == WAITING:
-            ids["run_id"] = self._asked(owner, conversation.pk) or ids["run_id"]
-        return Scene(owner, kind, ids)
+            ids["run_id"] = _asked(member, conversation.pk) or ids["run_id"]
+        if kind == DELETED:
+            member.http.delete(f"/api/conversations/{conversation.pk}")
+        return Scene(owner, kind, ids, list(draft.versions.values_list("pk", flat=True)))
 
     @staticmethod
     def _turn(draft: ProjectDraft, kind: str) -> Run:
@@ -154,17 +154,12 @@ class World:
             "version": self._random.choice([0, 0, 1]),
         }
 
-    def _asked(self, owner: User, conversation: int) -> str:
-        """The run of a turn in which the model asks for a project and waits for an answer; empty if it fails."""
-        member = Member(self._url, self._cookie_of(owner))
-        with (
-            suppress(StopIteration),
-            member.opened("POST", chat_path(conversation), json=said("Please create the project")) as (
-                response,
-                events,
-            ),
-        ):
-            while next(events)["type"] != "approval_required":
-                pass
-            return response.headers["x-run-id"]
-        return ""
+
+def _asked(member: Member, conversation: int) -> str:
+    """The run of a turn in which the model asks for a project and waits for an answer; empty if it fails."""
+    question = said("Please create the project")
+    with suppress(StopIteration), member.opened("POST", chat_path(conversation), json=question) as (response, events):
+        while next(events)["type"] != "approval_required":
+            pass
+        return response.headers["x-run-id"]
+    return ""
