@@ -1,5 +1,6 @@
 """Leads generated requests to what is there: chance finds no id of a run, no name of a model and no archive."""
 
+from collections.abc import MutableMapping
 from random import Random
 from typing import Any, NamedTuple
 
@@ -32,6 +33,9 @@ ENDS_SCENES = {"conversation_destroy", "file_destroy", "archive_destroy", "proje
 
 ALTERNATIVES = [("url", "messages"), ("entries", "all"), ("text", "file")]  # one of them makes sense, not both
 
+UNGUESSED = {"cursor", "idempotency-key", "if-match", "if-none-match", "last-event-id"}
+"""Of these no generated value can be right."""
+
 File = tuple[str, bytes, str]
 Files = dict[str, File]
 FILES: dict[str, list[File]] = {  # that are uploaded, by the end of the path
@@ -59,14 +63,17 @@ class Aimer:
     def aim(self, operation: str, path: str, owner: User | None = None) -> Aim:
         """`owner` is for whom it is asked, if not for the owner of a scene."""
         scene = self._world.scene(kind=KIND.get(operation, "") if self._random.random() < 0.8 else "")
-        if operation in ENDS_SCENES:
-            scene.left = min(scene.left, 4)
         caller = self._world.caller(owner or scene.owner, needed=NEEDED.get(operation, ""))
         return Aim(caller, scene, self._headers(scene), self._files(path))
 
     def fill_path(self, path: dict[str, Any], scene: Scene) -> None:
         """Leads to the scene."""
         path.update({name: self._value(name, scene, {}, value) for name, value in path.items()})
+
+    def thin(self, values: MutableMapping[str, Any]) -> None:
+        """Leaves most values out that would only have the request refused."""
+        for name in [name for name in values if name.lower() in UNGUESSED and self._random.random() < 0.8]:
+            del values[name]
 
     def fill_query(self, query: dict[str, Any], scene: Scene, *, chance: float) -> None:
         """Puts values that mean something in the place of generated ones: with this chance of all, else of some."""

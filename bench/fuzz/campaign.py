@@ -3,6 +3,7 @@ sequences of operations in which one answer leads to the next request."""
 
 import json
 from collections.abc import Iterator
+from http import HTTPStatus
 from random import Random
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from schemathesis.generation.stateful.state_machine import StepOutput
 from schemathesis.specs.openapi import checks
 
 from accounts.models import User
-from bench.fuzz.aim import ENDS_SESSIONS, Aimer
+from bench.fuzz.aim import ENDS_SCENES, ENDS_SESSIONS, Aim, Aimer
 from bench.fuzz.events import STREAMS, Events, media_type_of
 from bench.fuzz.report import Finding, Tally
 from bench.fuzz.scenes import World
@@ -34,6 +35,7 @@ STREAM_CHECKS: list[CheckFunction] = [
 ]
 CHECKS = [*STREAM_CHECKS, checks.response_schema_conformance]
 CONFIGURATION = {"generation": {"allow-x00": True, "with-security-parameters": False}}
+AFTERMATH = 5  # requests about what is deleted or locked
 SCENARIOS, STEPS = 8, 10  # of sequences in each round
 EACH = {(True, True): 8, (False, True): 3, (True, False): 1, (False, False): 1}
 """How many cases of an operation a round has: that fit the schema or not, with ids that exist or with any."""
@@ -111,6 +113,8 @@ class Campaign:
         aim = self._aimer.aim(operation, case.path, owner)
         if lead:
             self._aimer.fill_path(case.path_parameters, aim.scene)
+        self._aimer.thin(case.query)
+        self._aimer.thin(case.headers)
         self._aimer.fill_query(case.query, aim.scene, chance=fill)
         if isinstance(case.body, dict):
             self._aimer.fill_body(case.body, aim.scene, self._members[operation], chance=fill)
@@ -122,9 +126,15 @@ class Campaign:
             return None
         if response is not None:
             self._note(operation, case, response)
-            if operation in ENDS_SESSIONS or response.status_code == 401:
-                self.world.sign_in_again(aim.caller)
+            self._make_good(operation, aim, response.status_code)
         return response
+
+    def _make_good(self, operation: str, aim: Aim, status: int) -> None:
+        """What this request has ended is there again for those that come later."""
+        if operation in ENDS_SESSIONS or status == HTTPStatus.UNAUTHORIZED:
+            self.world.sign_in_again(aim.caller)
+        if operation in ENDS_SCENES and status < HTTPStatus.BAD_REQUEST:
+            aim.scene.left = min(aim.scene.left, AFTERMATH)
 
     def _note(self, operation: str, case: "Case[Any]", response: Response) -> None:
         self.tally.count(operation, response.status_code)

@@ -21,7 +21,7 @@ from llmconfig.models import PROMPTED
 
 ANSWERED, WAITING, FAILED, CREATED, DELETED = "answered", "waiting", "failed", "created", "deleted"
 KINDS = (ANSWERED, ANSWERED, ANSWERED, FAILED, FAILED, WAITING, WAITING, CREATED, DELETED)
-LIFE = 60  # requests; what has been deleted, locked or filled by then makes room for something new
+LIFE = 100  # requests; what has been deleted, locked or filled by then makes room for something new
 KEPT = 18
 
 
@@ -95,12 +95,12 @@ class World:
     # ── What is asked about ───────────────────────────────────────────────────────────────────────────────────────────
 
     def scene(self, *, kind: str = "") -> Scene:
-        """Any scene, or one of this kind; an old one is replaced first."""
+        """One of this kind, else any whose conversation is there; an old one is replaced first."""
         self._scenes = [scene for scene in self._scenes if scene.left > 0]
         while len(self._scenes) < KEPT:
             self._scenes.append(self._make(next(self._kinds)))
         fitting = [scene for scene in self._scenes if scene.kind == kind]
-        scene = self._random.choice(fitting or self._scenes)
+        scene = self._random.choice(fitting or [scene for scene in self._scenes if scene.kind != DELETED])
         scene.left -= 1
         return scene
 

@@ -87,6 +87,16 @@ def test_it_asks_a_query_for_what_is_there(world: World, scene: Scene) -> None:
     assert (query["conversation_id"], query["colour"]) == (7, "red")
 
 
+def test_it_leaves_most_entity_tags_and_cursors_out(world: World) -> None:
+    aimer, left = Aimer(world, Random(1)), 0
+    for _ in range(100):
+        values: dict[str, Any] = {"If-Match": '"1"', "cursor": "x", "limit": 1}
+        aimer.thin(values)
+        left += len(values) - 1
+        assert values["limit"] == 1
+    assert 10 < left < 80
+
+
 def test_it_makes_a_body_that_a_client_would_send(world: World, scene: Scene) -> None:
     aimer = Aimer(world, Random(1))
     for _ in range(50):
