@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --requir
 UP := exec env APP_ENV=local $(BIN)/python manage.py up --die-with-parent $$PPID
 
 .DEFAULT_GOAL := run
-.PHONY: run dev test lint types bench bench-search chaos lock
+.PHONY: run dev test lint types bench bench-search chaos fuzz lock
 
 run: $(RUN_STAMP)
 	@$(UP)
@@ -37,6 +37,9 @@ bench-search: $(DEV_STAMP)
 
 chaos: $(DEV_STAMP)
 	@exec $(BIN)/python -m bench.chaos $(ARGS)
+
+fuzz: $(DEV_STAMP)
+	@exec $(BIN)/python -m bench.fuzz $(ARGS)
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-header --no-emit-index-url \
   --python-version 3.11

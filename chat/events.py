@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, TypedDict
 
 import orjson
 
-from chat.models import ChatMessage
+from chat.models import ChatMessage, ChatMessageRevision
 from chat.serializers import ChatMessageSerializer
 from conversations.models import Run
 from conversations.runs.events import Event
@@ -77,10 +77,19 @@ class ChatDone(Event):
 
 
 def terminal_of(run: Run) -> ChatDone:
-    message = (
-        ChatMessage.objects.select_related("sent_by_user", "run")
-        .prefetch_related("attachments")
-        .get(run=run, role=ChatMessage.Role.ASSISTANT)
-    )
-    told = dict(ChatMessageSerializer(message).data)
+    told = dict(ChatMessageSerializer(_answer_of(run)).data)
     return ChatDone({"message": told, "project_updated": bool(run.result.get("project_updated"))})
+
+
+def _answer_of(run: Run) -> ChatMessage:
+    """What the run wrote, also if it was written again since."""
+    answers = ChatMessage.objects.select_related("sent_by_user", "run").prefetch_related("attachments")
+    answer = answers.filter(run=run, role=ChatMessage.Role.ASSISTANT).first()
+    if answer is not None:
+        return answer
+    earlier = ChatMessageRevision.objects.get(run=run)
+    answer = answers.get(pk=earlier.chat_message_id)
+    answer.content, answer.model, answer.prompt_version = earlier.content, earlier.model, earlier.prompt_version
+    answer.run, answer.sent_by_user, answer.created_at = run, run.user, earlier.written_at
+    answer.fallback_from = ""  # a revision does not keep it
+    return answer

@@ -24,6 +24,16 @@ def test_it_writes_the_answer_again_in_its_place_and_keeps_the_earlier_one(stack
     assert [(revision["content"], revision["model"]) for revision in revisions] == [(first["content"], "openai/gpt-4o")]
 
 
+def test_it_tells_the_earlier_answer_to_who_joins_its_stream_late(stack: Stack) -> None:
+    alice = stack.client()
+    conversation = alice.imported()
+    first = alice.chat(conversation, "Hello [[words=7]]")
+    regenerate(alice, conversation, llm_provider="openai", llm_model="gpt-4.1")
+    stack.forget_log(first[0]["run_id"])
+    told = alice.watch(first[0]["run_id"])[-1]
+    assert (told["type"], told["response"]) == ("done", first[-1]["response"])
+
+
 def test_it_uses_the_same_model_unless_told(stack: Stack) -> None:
     alice = stack.client()
     conversation = alice.imported()

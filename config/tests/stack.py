@@ -42,7 +42,7 @@ class Stack:
 
     def __init__(self, outside: Outside) -> None:
         self.outside = outside
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.more_environment: dict[str, str] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -251,7 +251,7 @@ def _other_sessions() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
