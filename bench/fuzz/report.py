@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 LEAST_REACHED = 0.3
 """The share of requests that must get through: a run that sees nothing but refusals proves nothing. About half do, as
 the others are wrong on purpose, or come from somebody who may not."""
-NEVER_REACHED: dict[str, str] = {}
-"""Operations that cannot succeed here, and why."""
 SHOWN_CHARACTERS = 1_500
 SHOWN_CODES = 4
 
@@ -69,7 +67,7 @@ class Tally:
         seen = self.classes()
         broken = [f"{finding.operation} {finding.status}: {finding.what}" for finding in sorted(self.findings)]
         unseen = sorted(operations - set(seen))
-        closed = [name for name, counts in seen.items() if not counts[2] + counts[3] and name not in NEVER_REACHED]
+        closed = [name for name, counts in seen.items() if not counts[2] + counts[3]]
         return [
             *broken,
             *(f"{name} was never asked" for name in unseen),

@@ -2,7 +2,6 @@
 belongs to it after the other."""
 
 from contextlib import suppress
-from itertools import cycle
 from random import Random
 from typing import Any, NamedTuple
 
@@ -20,9 +19,9 @@ from drafts.models import Project, ProjectDraft
 from llmconfig.models import PROMPTED
 
 ANSWERED, WAITING, FAILED, CREATED, DELETED = "answered", "waiting", "failed", "created", "deleted"
-KINDS = (ANSWERED, ANSWERED, ANSWERED, FAILED, FAILED, WAITING, WAITING, CREATED, DELETED)
+POOL = {ANSWERED: 6, FAILED: 4, WAITING: 3, CREATED: 2, DELETED: 2}
+"""How many scenes of each kind there are at the same time."""
 LIFE = 100  # requests; what has been deleted, locked or filled by then makes room for something new
-KEPT = 18
 
 
 class Caller(NamedTuple):
@@ -55,8 +54,7 @@ class World:
             for user in members
         }
         self._cookies: dict[int, str] = {}
-        self._scenes: list[Scene] = []
-        self._kinds = cycle(KINDS)
+        self._scenes: dict[str, list[Scene]] = {kind: [] for kind in POOL}
 
     # ── Who asks ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -96,11 +94,13 @@ class World:
 
     def scene(self, *, kind: str = "") -> Scene:
         """One of this kind, else any whose conversation is there; an old one is replaced first."""
-        self._scenes = [scene for scene in self._scenes if scene.left > 0]
-        while len(self._scenes) < KEPT:
-            self._scenes.append(self._make(next(self._kinds)))
-        fitting = [scene for scene in self._scenes if scene.kind == kind]
-        scene = self._random.choice(fitting or [scene for scene in self._scenes if scene.kind != DELETED])
+        kind = kind or self._random.choice(
+            [kind for kind, count in POOL.items() for _ in range(count) if kind != DELETED]
+        )
+        scenes = [scene for scene in self._scenes[kind] if scene.left > 0]
+        scenes += [self._make(kind) for _ in range(POOL[kind] - len(scenes))]
+        self._scenes[kind] = scenes
+        scene = self._random.choice(scenes)
         scene.left -= 1
         return scene
 

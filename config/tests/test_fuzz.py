@@ -12,7 +12,7 @@ from bench.fuzz.aim import NEEDED, Aimer
 from bench.fuzz.campaign import members
 from bench.fuzz.events import Events, events
 from bench.fuzz.report import Finding, Tally
-from bench.fuzz.scenes import Scene, World
+from bench.fuzz.scenes import FAILED, LIFE, POOL, Scene, World
 from config.tests.test_bad_input import DOCUMENT
 
 RUN = "01a2033d-ae82-716c-8809-2432d111e240"
@@ -126,6 +126,14 @@ def test_it_asks_for_an_operator_where_others_are_refused(world: World, scene: S
     asked = Counter(world.caller(scene.owner, needed=NEEDED["auth_cleanup"]) for _ in range(200))
     assert sum(count for caller, count in asked.items() if caller.user and caller.user.is_operator) > 150
     assert len(asked) > 3
+
+
+def test_it_replaces_what_was_used_up_and_never_runs_out(world: World) -> None:
+    first = world.scene(kind=FAILED)
+    first.left = 0
+    later = [world.scene(kind=FAILED) for _ in range(LIFE * 5)]
+    assert first not in later and {scene.kind for scene in later} == {FAILED}
+    assert len(set(later)) > POOL[FAILED]
 
 
 def test_it_signs_in_again_after_a_session_was_ended(world: World) -> None:
