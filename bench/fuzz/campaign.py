@@ -39,6 +39,7 @@ AFTERMATH = 5  # requests about what is deleted or locked
 SCENARIOS, STEPS = 8, 10  # of sequences in each round
 EACH = {(True, True): 8, (False, True): 3, (True, False): 1, (False, False): 1}
 """How many cases of an operation a round has: that fit the schema or not, with ids that exist or with any."""
+CASES_OF_SHORT_ROUNDS = 5000  # a longer run has longer rounds: to begin with an operation costs as much as some cases
 
 
 class Plan(NamedTuple):
@@ -57,6 +58,7 @@ class Campaign:
         self.tally = Tally()
         self._share = share
         self._random = Random(share.seed)
+        self._each = 1 + share.cases // CASES_OF_SHORT_ROUNDS
         self.world = World(f"{share.number}", self._random, share.urls[0])
         self._aimer = Aimer(self.world, self._random)
         self._wire = Wire()
@@ -85,7 +87,7 @@ class Campaign:
         """Sends the cases of a plan; False if there are hardly any, as where there is nothing to get wrong."""
 
         @seed(self._random.getrandbits(32))
-        @settings(_QUIET, max_examples=plan.cases)
+        @settings(_QUIET, max_examples=plan.cases * self._each)
         @given(plan.strategy)
         def send(case: "Case[Any]") -> None:
             if not self._is_over:
