@@ -1,5 +1,6 @@
 """What every test may use: servers of the suite's own, a cast of people, and no network beyond this machine."""
 
+import gc
 import shutil
 import socket
 from collections.abc import Iterator
@@ -18,6 +19,12 @@ LOOPBACK = ("127.", "::1", "localhost")
 
 class NetworkBlocked(RuntimeError):
     """A test reached for an address that is not this machine's."""
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays to the end: the garbage collector need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
