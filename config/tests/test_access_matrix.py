@@ -173,7 +173,8 @@ def cast(known: Cast, db: None) -> Cast:
 
 
 def like(client: Client) -> Client:
-    other = Client(**client.defaults)
+    other = Client()
+    other.defaults |= client.defaults
     for name, morsel in client.cookies.items():
         other.cookies[name] = morsel.value
     return other
