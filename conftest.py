@@ -1,5 +1,6 @@
 """What every test may use: servers of the suite's own, a cast of people, and no network beyond this machine."""
 
+import gc
 import shutil
 import socket
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.test.utils import setup_databases, teardown_databases
 
@@ -18,6 +19,12 @@ LOOPBACK = ("127.", "::1", "localhost")
 
 class NetworkBlocked(RuntimeError):
     """A test reached for an address that is not this machine's."""
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays to the end: the garbage collector need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -44,6 +51,14 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> It
     with django_db_blocker.unblock():
         teardown_databases(databases, verbosity=0)
     shutil.rmtree(settings.DATA_DIR / "files", ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def module_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """A transaction around a module's tests, for rows that all of them start from; what each test does is undone."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture(scope="session")

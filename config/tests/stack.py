@@ -21,6 +21,7 @@ from config.env import BASE_DIR, VARIABLES
 from config.live import log_key
 from config.redis import client as redis_client
 from config.supervisor import commands
+from config.tests.emptying import EMPTY
 from config.tests.outside import Outside
 from integrations.importers.links import FETCHABLE_HOSTS
 from integrations.tests.fake_linear import KEY as LINEAR_KEY
@@ -261,4 +262,4 @@ def empty_database() -> None:
     """Everything that people made, their files, and what was derived of it; roles and the catalogue stay."""
     shutil.rmtree(settings.DATA_DIR / "files", ignore_errors=True)
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE users, search_embedding_models RESTART IDENTITY CASCADE")
+        cursor.execute(EMPTY)

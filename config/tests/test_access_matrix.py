@@ -21,6 +21,7 @@ from conversations.models import ImportedSummary
 CANARY = "Ruritania"
 READ, WRITE, IMPORT = "conversations:read", "conversations:write", "conversations:import"
 SEARCH = "search:read"
+CAST = ("alice", "bob", "olivia")
 CONVERSATION, DRAFT = "/api/conversations/{conversation_id}", "/api/conversations/{conversation_id}/project-draft"
 
 
@@ -145,9 +146,10 @@ def without(scope: str, alice: User) -> Caller:
     return Caller(with_key(keys.create(service_name="lacking", scopes=others, user=alice)), "alice", others)
 
 
-@pytest.fixture
-def cast(alice: User, bob: User, olivia: User) -> Cast:
+@pytest.fixture(scope="module")
+def known(module_db: None) -> Cast:
     """Everybody who could ask, and what they ask for."""
+    alice, bob, olivia = (make_user(f"{name}@example.org", operator=name == "olivia") for name in CAST)
     callers = {user.name: Caller(signed_in(user), user.name) for user in (alice, bob, olivia)}
     dora = make_user("dora@example.org")
     callers |= {"nobody": Caller(Client(), None), "dora": Caller(signed_in(dora), None)}
@@ -161,6 +163,21 @@ def cast(alice: User, bob: User, olivia: User) -> Cast:
     keys.revoke(prefix=revoked[:11])
     callers["revoked key beside a good cookie"] = Caller(with_key(revoked, signed_in(alice)), None)
     return Cast(everything_of(alice), callers)
+
+
+@pytest.fixture
+def cast(known: Cast, db: None) -> Cast:
+    """The same with clients of this test's own, which may be signed out."""
+    callers = {name: caller._replace(client=like(caller.client)) for name, caller in known.callers.items()}
+    return Cast(known.ids, callers)
+
+
+def like(client: Client) -> Client:
+    other = Client()
+    other.defaults |= client.defaults
+    for name, morsel in client.cookies.items():
+        other.cookies[name] = morsel.value
+    return other
 
 
 def is_reached(caller: Caller, visibility: str) -> bool:
@@ -233,11 +250,11 @@ def test_it_lists_what_may_be_seen(cast: Cast, settings: Any, visibility: str) -
         assert bool(shown) == is_reached(caller, visibility), name
 
 
-def test_it_says_which_scope_a_key_lacks(alice: User) -> None:
-    ids, lacking = everything_of(alice), {scope: without(scope, alice) for scope in (READ, WRITE)}
+def test_it_says_which_scope_a_key_lacks(cast: Cast, alice: User) -> None:
+    lacking = {scope: without(scope, alice) for scope in (READ, WRITE)}
     for route in ROUTES:
         if (scope := ROWS[str(route)].scope) in lacking:
-            document = send(lacking[scope].client, route, ids).json()
+            document = send(lacking[scope].client, route, cast.ids).json()
             assert (document["code"], document["required_scope"]) == ("missing_scope", scope)
 
 

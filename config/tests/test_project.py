@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 
 from config import limits
@@ -21,9 +22,13 @@ PAGES = [str(page.relative_to(BASE_DIR)) for page in sorted(BASE_DIR.glob("docs/
 
 def check(tmp_path: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """`manage.py check` in an environment with these variables of ours and no other."""
+    return manage(tmp_path, "check", *options, **variables)
+
+
+def manage(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     ours = dict.fromkeys(VARIABLES, "") | {"DATA_DIR": str(tmp_path)} | variables  # set, if only to nothing: no `.env`
     others = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-    command = [sys.executable, "manage.py", "check", *options]
+    command = [sys.executable, "manage.py", *arguments]
     return subprocess.run(command, cwd=BASE_DIR, env=others | ours, capture_output=True, text=True, timeout=SECONDS)
 
 
@@ -51,6 +56,12 @@ def test_it_warns_of_a_deployment_without_a_model(tmp_path: Path):
     assert done.returncode == 1
     hint = "HINT: Set one of OPENAI_API_KEY, ANTHROPIC_API_KEY, XAI_API_KEY."
     assert "config.W001" in done.stderr and hint in done.stderr
+
+
+def test_it_develops_on_daphne_which_other_processes_need_not_import(tmp_path: Path):
+    elsewhere = {"APP_ENV": "local", "DATABASE_URL": "postgres://nobody@127.0.0.1:9/none", "REDIS_URL": "redis://none"}
+    assert "--http_timeout" in manage(tmp_path, "runserver", "--help", **elsewhere).stdout
+    assert not apps.is_installed("daphne")
 
 
 @pytest.mark.parametrize(("name", "is_warned"), [("LINEAR_ACCESS_KEY", True), ("LINEAR_TEAM_KEY", True), ("", False)])

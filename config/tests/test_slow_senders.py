@@ -99,3 +99,11 @@ def test_it_reads_a_body_that_comes_slowly_but_comes(stack: Stack) -> None:
             answer += piece
     assert answer.startswith(b"HTTP/1.1 422 ")
     assert b'"code":"no_messages"' in answer
+
+
+def test_it_refuses_a_million_members_at_the_door(stack: Stack) -> None:
+    body = b"{" + b",".join(b'"%d":1' % number for number in range(1_000_000)) + b"}"
+    answer = stack.client().http.patch(
+        "/api/conversations/1", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
