@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from bench.fuzz.report import Tally
 from config.local import die_with_parent
 
-PROCESSES = 2
+MOST_PROCESSES = 6  # they wait for streams most of the time
+CASES_OF_ONE = 2000  # fewer would not get to every operation
 
 
 class Share(NamedTuple):
@@ -24,9 +25,10 @@ class Share(NamedTuple):
 
 def run(*, cases: int, seed: int, urls: list[str], document: dict[str, Any]) -> Tally:
     """What came of so many cases, over the schema `document`."""
-    shares = [Share(number, cases // PROCESSES, seed + number, urls, document) for number in range(PROCESSES)]
+    processes = max(2, min(cases // CASES_OF_ONE, MOST_PROCESSES))
+    shares = [Share(number, -(-cases // processes), seed + number, urls, document) for number in range(processes)]
     tally, context = Tally(), multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=_begin, initargs=(os.getpid(),)) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(os.getpid(),)) as pool:
         for part in pool.map(_run_share, shares):
             tally.add(part)
     return tally
