@@ -14,6 +14,7 @@ import pytest
 from django.test import Client
 
 from config.exceptions import DraftloomError, Gone, NotFound, Unavailable
+from config.tests.making import make_conversation, make_file
 from integrations.storage import file_storage, links
 from integrations.storage.base import FileStorage
 from integrations.storage.bucket import BucketStorage
@@ -28,6 +29,12 @@ SHOWN: dict[str, Any] = {"filename": NAME, "content_type": "image/png", "seconds
 @pytest.fixture
 def storage(file_place: str) -> FileStorage:
     return file_storage()
+
+
+@pytest.fixture
+def a_file_of_that_key(alice: Any) -> None:
+    """Draftloom's own links lead only to files of conversations that are there."""
+    make_file(make_conversation(alice, pk=7), s3_key=KEY)
 
 
 def put(storage: FileStorage, key: str = KEY, content: bytes = b"abc") -> None:
@@ -87,7 +94,9 @@ def test_it_leaves_nothing_outside_of_its_place(storage: FileStorage, tmp_path: 
 
 
 @pytest.mark.parametrize(("inline", "word"), [(True, "inline"), (False, "attachment")])
-def test_it_signs_an_address_that_says_how_to_take_the_file(db: None, storage: FileStorage, inline: bool, word: str):
+def test_it_signs_an_address_that_says_how_to_take_the_file(
+    storage: FileStorage, a_file_of_that_key: None, inline: bool, word: str
+):
     put(storage, content=b"abc" * 100_000)
     answer = fetched(storage.signed_url(KEY, **SHOWN | {"inline": inline}))
     assert (answer.status_code, body_of(answer)) == (200, b"abc" * 100_000)
@@ -109,7 +118,7 @@ def test_it_tells_the_bucket_when_an_address_lapses(bucket: FakeS3):
     assert "X-Amz-Expires=60&" in file_storage().signed_url(KEY, **SHOWN)
 
 
-def test_it_serves_what_it_signs_and_nothing_that_was_changed(db: None, folder: Path):
+def test_it_serves_what_it_signs_and_nothing_that_was_changed(folder: Path, a_file_of_that_key: None):
     put(file_storage())
     address = file_storage().signed_url(KEY, **SHOWN)
     for end in (address[:-1], address + "a", "/files/" + links.sign(links.Link(*"abcd"), 60)[::-1], "/files/x"):
@@ -120,7 +129,7 @@ def test_it_serves_what_it_signs_and_nothing_that_was_changed(db: None, folder: 
     assert fetched(address).json()["code"] == "file_not_stored"
 
 
-def test_it_serves_a_file_so_that_nothing_in_it_can_act(db: None, folder: Path):
+def test_it_serves_a_file_so_that_nothing_in_it_can_act(folder: Path, a_file_of_that_key: None):
     put(file_storage())
     answer = fetched(file_storage().signed_url(KEY, **SHOWN))
     assert body_of(answer) == b"abc"
