@@ -12,7 +12,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from accounts.models import User
 from accounts.services import get_or_make_user, open_session
-from config.tests.api_routes import BODY, FORMS, Route, api_routes
+from config.tests.api_routes import BODY, FORMS, Route, api_routes, row_counts
 from config.tests.hostile import Hostile, odd, spoilt
 from config.tests.making import make_archive, make_conversation, make_draft, make_file, make_run, make_turn
 from config.tests.stack import Member
@@ -26,6 +26,11 @@ KEPT = {
     f"POST {PROMPT}": (PROMPT, ["system_prompt"]),
 }
 """Where the text can be read again that these routes store, and the members that are text."""
+
+
+def stored_rows() -> dict[str, int]:
+    """How many rows each table has; but those of the index, which follow the others in their own time."""
+    return {table: rows for table, rows in row_counts().items() if not table.startswith("search_")}
 
 
 NOTHING: dict[str, Any] = {

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from config.tests.api_routes import Route, row_counts
+from config.tests.api_routes import Route
 from config.tests.hostile import Hostile
-from config.tests.raw_sending import Target
+from config.tests.raw_sending import Target, stored_rows
 from config.tests.stack import Stack
 
 SPOILT, UNASKED, ODD = 260, 60, 80
@@ -33,10 +33,10 @@ def send(target: Target, requests: Iterable[tuple[Route, Hostile]]) -> tuple[Cou
 
 def test_it_refuses_what_is_spoilt_and_stores_nothing(stack: Stack, dice: Random) -> None:
     target = Target(stack.port)
-    before = row_counts()
+    before = stored_rows()
     statuses, wrong = send(target, target.spoilt(dice, SPOILT))
     assert wrong == []
-    assert row_counts() == before
+    assert stored_rows() == before
     assert statuses[400] > SPOILT / 4 and statuses[415] > SPOILT / 10
 
 
