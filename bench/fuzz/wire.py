@@ -36,7 +36,7 @@ class Wire:
             return None
         with self._session.send(request, stream=True, timeout=SECONDS, allow_redirects=False) as answer:
             is_stream = answer.headers.get("Content-Type", "").startswith(STREAMS)
-            content = _beginning(answer) if is_stream else answer.content
+            content = _beginning(answer, is_silent=_is_silent_at_first(request)) if is_stream else answer.content
             return Response(
                 status_code=answer.status_code,
                 headers={name: [value] for name, value in answer.headers.items()},
@@ -50,7 +50,12 @@ class Wire:
             )
 
 
-def _beginning(answer: requests.Response) -> bytes:
+def _is_silent_at_first(request: requests.PreparedRequest) -> bool:
+    """Whether the stream is asked for in the old dialect, which says nothing before its first event."""
+    return "ndjson" in f"{request.url} {request.headers.get('Accept', '')}"
+
+
+def _beginning(answer: requests.Response, *, is_silent: bool) -> bytes:
     """The first events of a stream: until it ends, has nothing more to tell, or there are enough of them."""
     content = b""
     _expect_more_within(SILENCE, answer)
@@ -60,7 +65,7 @@ def _beginning(answer: requests.Response) -> bytes:
             if content.count(b"data:") >= EVENTS or any(event in content for event in LAST_EVENTS):
                 break
     except requests.ConnectionError:
-        if not content:  # a stream says something at once
+        if not content and not is_silent:  # other streams say something at once
             raise
     return content
 
