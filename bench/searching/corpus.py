@@ -33,7 +33,7 @@ LOCKED_SHARE = 0.3
 ROWS_AT_ONCE = 3000
 INDEX = """
 CREATE INDEX idx_search_chunks_embedding ON search_chunks USING hnsw (embedding halfvec_cosine_ops)
-    WITH (m = 16, ef_construction = 40)
+    WITH (m = 16, ef_construction = 64)
 """
 _COLUMNS = (
     "source_type, conversation_id, chat_message_id, project_draft_id, project_draft_version_id, file_attachment_id, "
