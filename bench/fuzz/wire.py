@@ -52,7 +52,7 @@ class Wire:
 
 def _is_silent_at_first(request: requests.PreparedRequest) -> bool:
     """Whether the stream is asked for in the old dialect, which says nothing before its first event."""
-    return "ndjson" in f"{request.url} {request.headers.get('Accept', '')}"
+    return any("ndjson" in str(asked) for asked in (request.url, request.headers.get("Accept")))
 
 
 def _beginning(answer: requests.Response, *, is_silent: bool) -> bytes:
