@@ -84,6 +84,7 @@ def stack(_processes: Any, django_db_blocker: Any) -> Iterator[Any]:
         _processes.start()
         _processes.outside.begin_anew()
         yield _processes
+        _processes.keep_only("web", "runner")  # no other test expects more
         connection.close()
         empty_database()
 

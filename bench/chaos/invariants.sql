@@ -35,7 +35,7 @@ WHERE runs.state IN ('queued', 'running', 'waiting');
 SELECT id FROM runs WHERE state = 'running' AND lease_until < now() - interval '60 seconds';
 
 -- RULE no run is left queued, running or waiting
-SELECT id FROM runs WHERE state IN ('queued', 'running', 'waiting');
+SELECT concat_ws(' ', state, kind, id) FROM runs WHERE state IN ('queued', 'running', 'waiting');
 
 -- RULE at most one chat turn of a conversation is not over
 SELECT conversation_id FROM runs WHERE kind = 'chat_turn' AND state IN ('queued', 'running', 'waiting')

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
+from bench.chaos import invariants
 from bench.chaos.client import JSON, Client
 from bench.chaos.ledger import Ledger, Told
 
 MODEL = {"llm_provider": "openai", "llm_model": "gpt-4o"}
 TURNS_PER_IMPORT = 10
+UNWATCHED_SECONDS = 30.0
 
 
 class Kind(NamedTuple):
@@ -129,9 +131,13 @@ class Member:
 async def crowd(
     urls: list[str], cookies: list[str], ledger: Ledger, is_enough: Callable[[], bool], seconds: float
 ) -> None:
-    """Members at work all at once. Whoever is not ready after `seconds` leaves in the middle."""
+    """Members at work all at once. Whoever is not ready after `seconds` leaves in the middle.
+
+    Runs that nobody watches, such as the one that sums up a long chat, get their time to end.
+    """
     async with in_time(ledger, seconds), closing(urls, cookies, ledger) as clients:
         await asyncio.gather(*(Member(client).work(is_enough) for client in clients))
+    await asyncio.to_thread(invariants.wait_until_over, UNWATCHED_SECONDS)
 
 
 @asynccontextmanager

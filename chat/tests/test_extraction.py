@@ -259,7 +259,6 @@ def test_a_worker_reads_what_was_uploaded_and_what_another_one_died_over(stack: 
     wait_until(lambda: row(heavy).extraction != State.PENDING and row(note).extraction != State.PENDING, 40)
     assert row(heavy).extraction_tries == 2
     assert row(note).extracted_text == "Hello"
-    stack.kill("worker")
 
 
 def test_an_upload_does_not_need_redis(

@@ -225,9 +225,7 @@ def serving(stack: Stack) -> Iterator[OldSpaServer]:
         stack.start_workers()
         stack.start()
         yield OldSpaServer(stack, mem0, summarizer)
-        for name in ("web", "runner"):
-            stack.kill(name)
-        stack.stop_workers()
+        stack.keep_only()
         stack.more_environment = {}
         connection.close()
         empty_database()

@@ -39,7 +39,10 @@ Event = dict[str, Any]
 
 
 class Stack:
-    """`url` is where the web process listens. Processes are started on first use and again after they were killed."""
+    """`url` is where the web process listens. Processes are started on first use and again after they were killed.
+
+    Web and runner go on from test to test; what else a test has started ends with it.
+    """
 
     def __init__(self, outside: Outside) -> None:
         self.outside = outside
@@ -68,13 +71,14 @@ class Stack:
         self._start("worker", WORKER)
 
     def start_workers(self) -> None:
-        """The worker and its clock, as `make run` has them. Whoever starts them ends them: others want no indexing."""
+        """The worker and its clock, as `make run` has them. They index all the time."""
         table = commands(host="", port=0, data_dir=settings.DATA_DIR, log_level="WARNING")
         for name in ("worker", "beat"):
             self._start(name, table[name][1:])
 
-    def stop_workers(self) -> None:
-        for name in {"worker", "beat"} & set(self._processes):
+    def keep_only(self, *names: str) -> None:
+        """Kills all others."""
+        for name in set(self._processes) - set(names):
             self.kill(name)
 
     def is_running(self, name: str) -> bool:

@@ -28,12 +28,6 @@ from conversations.runs.runner import Runner
 SECONDS = 15.0
 
 
-@pytest.fixture(autouse=True)
-def no_other_bulk_runner(_processes: Any) -> None:
-    if _processes.is_running("bulk"):
-        _processes.kill("bulk")
-
-
 class Slow:
     """Waits for ever the first time, and until it is let go on the second time. `ends` is how each time ended."""
 

@@ -165,7 +165,6 @@ def start(stack: Stack, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def test_it_goes_on_after_a_kill(stack: Stack):
-    stack.stop_workers()  # those of tests before this one would help
     seed(make_user("alice@example.org"), range(200))
     run("DELETE FROM search_outbox")
     process = start(stack)

@@ -1,7 +1,6 @@
 """Indexing by the processes that do it in earnest."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,11 +12,10 @@ from search.tests.index import held, wanted
 
 
 @pytest.fixture
-def working(stack: Stack) -> Iterator[Stack]:
+def working(stack: Stack) -> Stack:
     """With a worker and its clock."""
     stack.start_workers()
-    yield stack
-    stack.stop_workers()
+    return stack
 
 
 def is_right() -> bool:
