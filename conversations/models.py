@@ -113,7 +113,7 @@ class Memory(models.Model):
 
 
 class Run(models.Model):
-    """Work that outlives the request that asked for it: an import, a generation, a chat turn, a summary.
+    """Work that outlives the request that asked for it: an import, a generation, a chat turn, a summary, a trial.
 
     `fence` grows with each claim, and every write of a runner names the fence it holds, so that an owner whose lease
     was taken can write nothing more. `partial` is the answer so far, up to and including the event `event_seq`.
@@ -126,6 +126,7 @@ class Run(models.Model):
         GENERATE = "generate"
         BULK = "bulk"
         SUMMARY = "summary"
+        TRIAL = "trial"
 
     class State(models.TextChoices):
         QUEUED = "queued"
@@ -184,7 +185,8 @@ class Run(models.Model):
                 name="runs_one_active_summary",
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["chat_turn", "import", "generate", "bulk", "summary"]), name="runs_kind_check"
+                condition=Q(kind__in=["chat_turn", "import", "generate", "bulk", "summary", "trial"]),
+                name="runs_kind_check",
             ),
         ]
         indexes = [

@@ -213,6 +213,7 @@ def cancel_run(*, user: User, run_id: Any) -> Run:
 def trim_finished_runs() -> int:
     """Drops from old runs what is stored elsewhere too, or of no use once they are over; how many were trimmed."""
     old = Run.objects.exclude(state__in=Run.ACTIVE).filter(finished_at__lt=timezone.now() - RUN_TEXT_KEPT)
+    old = old.exclude(kind=Run.Kind.TRIAL)  # what it tried is said nowhere else
     return old.exclude(partial="", payload={}).update(partial="", payload={}, step={})
 
 

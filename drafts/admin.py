@@ -5,6 +5,7 @@ from django.contrib import admin
 from accounts.admin import HistoryAdmin
 from conversations.admin import BIG_IN_CONVERSATION, BIG_IN_RUN, beneath
 from conversations.admin_deletion import OfConversationAdmin
+from drafts import admin_trials  # noqa: F401 - registers its pages
 from drafts.models import Archive, DraftVersion, LinearProjectRequest, Project, ProjectDraft
 
 

@@ -15,10 +15,12 @@ class DraftsConfig(AppConfig):
         from drafts.bulk import BulkHandler
         from drafts.generation import GenerateHandler
         from drafts.import_flow import ImportHandler
+        from drafts.trials import TrialHandler
 
         register("import", ImportHandler())
         register("generate", GenerateHandler())
         register("bulk", BulkHandler())
+        register("trial", TrialHandler())
         # By signals, since conversations know nothing of drafts, and every way of deleting one has to pass here.
         for signal in (before_hiding, pre_delete):
             signal.connect(_before_deletion, sender=Conversation)

@@ -12,7 +12,7 @@ from conversations.runs.handlers import RunFailed
 from conversations.services import lock_for_write
 from drafts import services
 from drafts.events import Progress
-from drafts.generation import parse, store_answer
+from drafts.generation import parse_completion, store_answer
 from drafts.models import ArchiveEntry, ProjectDraft
 from drafts.writing import Assignment, Writing, assign_for
 from integrations.llm.completion import completion_of
@@ -75,10 +75,7 @@ def _assign(run: Run, entry: ArchiveEntry) -> Assignment | None:
 
 async def _write(context: RunContext, work: Work) -> None:
     writing = Writing(context, work.assignment, tell=lambda _: None)  # its watchers see many drafts, each as one step
-    completion = await completion_of(writing.events())
-    if completion.stop_reason == "refusal":
-        raise RunFailed("provider_refused", "The model declined to write this draft. Try another model.")
-    title, description = parse(completion.text)
+    title, description = parse_completion(await completion_of(writing.events()))
     await context.db(_store, context.run, work, writing, title, description)
 
 

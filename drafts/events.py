@@ -25,7 +25,7 @@ class Progress(Event):
     """How far a phase is.
 
     `summarizing`: `current` of `total` calls of a model are answered. `shortened`: so many characters of the chat fit
-    the model's window. `importing` and `generating`: so many chosen conversations of an archive are done.
+    the model's window. `importing` and `generating`: so many conversations of an archive, or of a trial, are done.
     """
 
     type: ClassVar[str] = "progress"
@@ -77,6 +77,15 @@ class BulkDone(Event):
     type: ClassVar[str] = "done"
     import_id: str
     results: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialDone(Event):
+    """A version of the prompt was tried on drafts of the last days: so many texts were written, so many were not."""
+
+    type: ClassVar[str] = "done"
+    written: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True)

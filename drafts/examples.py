@@ -14,6 +14,7 @@ from drafts.events import (
     ModelLimit,
     Progress,
     StateTold,
+    TrialDone,
 )
 from llmconfig.examples import NAME, UNKNOWN_MODEL
 
@@ -124,6 +125,7 @@ EVENTS: tuple[Event, ...] = (
     ConversationTold(0, CONVERSATION["title"], "created", "", 42),
     BulkDone(IMPORT_ID, {"created": 409, "unchanged": 3}),
     ImportDone(CONVERSATION, DRAFT, []),
+    TrialDone(4, 1),
 )
 """One of each class."""
 

@@ -16,6 +16,7 @@ from drafts import services
 from drafts.events import StateTold, import_done, terminal_of
 from drafts.models import ProjectDraft
 from drafts.writing import Writing, assign
+from integrations.llm.completion import Completion
 from integrations.llm.events import Finished, LLMEvent, TextDelta
 
 
@@ -36,8 +37,19 @@ def _tell(context: RunContext, event: LLMEvent) -> None:
     match event:
         case TextDelta(text):
             context.say(text)
-        case Finished("refusal"):
-            raise RunFailed("provider_refused", "The model declined to write this draft. Try another model.")
+        case Finished(reason):
+            _refuse(reason)
+
+
+def _refuse(stop_reason: str) -> None:
+    if stop_reason == "refusal":
+        raise RunFailed("provider_refused", "The model declined to write this draft. Try another model.")
+
+
+def parse_completion(completion: Completion) -> tuple[str, str]:
+    """Title and description of a whole answer. Raises `RunFailed` if it has none, or is a refusal."""
+    _refuse(completion.stop_reason)
+    return parse(completion.text)
 
 
 def parse(answer: str) -> tuple[str, str]:

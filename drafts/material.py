@@ -10,7 +10,7 @@ from integrations.llm.messages import ChatRequest, text_message
 from integrations.llm.tokens import estimate_tokens
 from llmconfig.asking import request_to
 from llmconfig.models import LLMModel, Task
-from llmconfig.prompts import ActivePrompt, active_prompt, fill
+from llmconfig.prompts import active_prompt, fill
 from llmconfig.services import OVERHEAD_TOKENS
 
 NOTICE_TOKENS = 25  # for the sentence that says what was left out
@@ -20,11 +20,15 @@ ASK_OF_SUMMARY = ASK.replace("the conversation", "a summary of the conversation,
 
 
 class Material(NamedTuple):
-    """What one model is sent. `kept` of `total` characters of the chat fit its window, or are in its summary."""
+    """What one model is sent. `kept` of `total` characters of the chat fit its window, or are in its summary.
+
+    `source` is what an import report says of it, empty if the model is sent the whole chat.
+    """
 
     request: ChatRequest
     kept: int
     total: int
+    source: dict[str, int]
 
 
 def room_for_chat(model: LLMModel, system: str) -> int:
@@ -38,14 +42,14 @@ def chat_tokens(messages: list[dict[str, str]]) -> int:
 
 def is_too_long(model: LLMModel, messages: list[dict[str, str]], memories_tokens: int = 0) -> bool:
     """Whether a chat exceeds the model's window beside prompt, answer and memories of `memories_tokens`."""
-    return chat_tokens(messages) + memories_tokens > room_for_chat(model, system_prompt([]).text)
+    system = system_prompt(active_prompt(prompt_type=Task.GENERATION).text, [])
+    return chat_tokens(messages) + memories_tokens > room_for_chat(model, system)
 
 
-def system_prompt(memories: list[dict[str, Any]]) -> ActivePrompt:
-    """The prompt in production, filled."""
-    prompt = active_prompt(prompt_type=Task.GENERATION)
+def system_prompt(prompt: str, memories: list[dict[str, Any]]) -> str:
+    """`prompt`, filled."""
     lines = [f"{number}. {memory.get('memory', '')}" for number, memory in enumerate(memories, 1)]
-    return prompt._replace(text=fill(prompt.text, {"context": "\n".join(lines) or "(none)"}))
+    return fill(prompt, {"context": "\n".join(lines) or "(none)"})
 
 
 def cut_middle(text: str, room: int) -> str:
@@ -65,24 +69,23 @@ def _without_middle(text: str, kept: int) -> str:
     return text[:start] + notice + text[len(text) - kept + start :]
 
 
-def material_for(conversation_id: int, model: LLMModel) -> Material:
+def material_for(conversation_id: int, model: LLMModel, prompt: str) -> Material:
     """Puts together what `model` is sent, with as much of the chat as it can take."""
     conversation = Conversation.objects.get(pk=conversation_id)
     memory = Memory.objects.filter(conversation=conversation).first()
-    system = system_prompt(memory.memories if memory else []).text
+    system = system_prompt(prompt, memory.memories if memory else [])
     whole = transcript(conversation.imported_chat)
     room = room_for_chat(model, system) - estimate_tokens(ASK_OF_SUMMARY) - NOTICE_TOKENS
     if room < NOTICE_TOKENS:
         raise Invalid(f"The window of {model.label} is too small for the prompt alone.", code="context_too_long")
     if estimate_tokens(whole) > room and (summary := _summary(conversation)):
-        _note_source(conversation, {"summary": len(summary), "total": len(whole)})
         question = f"{ASK_OF_SUMMARY}\n\n{as_data('summary', cut_middle(summary, room))}"
-        return Material(_request(model, system, question), len(whole), len(whole))
+        source = {"summary": len(summary), "total": len(whole)}
+        return Material(_request(model, system, question), len(whole), len(whole), source)
     chat = cut_middle(whole, room)
     kept = min(len(whole), len(chat))
-    if kept < len(whole):
-        _note_source(conversation, {"kept": kept, "total": len(whole)})
-    return Material(_request(model, system, f"{ASK}\n\n{as_data('conversation', chat)}"), kept, len(whole))
+    source = {"kept": kept, "total": len(whole)} if kept < len(whole) else {}
+    return Material(_request(model, system, f"{ASK}\n\n{as_data('conversation', chat)}"), kept, len(whole), source)
 
 
 def _summary(conversation: Conversation) -> str:
@@ -91,9 +94,11 @@ def _summary(conversation: Conversation) -> str:
     return row or ""
 
 
-def _note_source(conversation: Conversation, generated_from: dict[str, int]) -> None:
-    report = conversation.import_report | {"generated_from": generated_from}
-    Conversation.objects.kept().filter(pk=conversation.pk).update(import_report=report)
+def note_source(conversation_id: int, generated_from: dict[str, int]) -> None:
+    """Puts into the import report what the draft is written from."""
+    rows = Conversation.objects.kept().filter(pk=conversation_id)
+    for report in rows.values_list("import_report", flat=True):
+        rows.update(import_report=report | {"generated_from": generated_from})
 
 
 def _request(model: LLMModel, system: str, question: str) -> ChatRequest:

@@ -76,6 +76,38 @@ class DraftVersion(models.Model):
         return f"v{self.version_number}: {self.title}"
 
 
+class PromptTrial(Run):
+    """A run that shows what a version of the prompt would have made of drafts that were written lately."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()  # whoever may change prompts may try them
+
+    def __str__(self) -> str:
+        return f"Trial of {self.started_at or self.created_at:%Y-%m-%d %H:%M}"
+
+
+class TrialDraft(models.Model):
+    """What a trial makes of the chat that `version` was written from: a text that nobody else sees, or an error."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="trial_drafts")
+    version = models.ForeignKey(DraftVersion, models.CASCADE, related_name="+")
+    model = models.CharField(max_length=161, blank=True)
+    title = models.TextField(blank=True)
+    description = models.TextField(blank=True)
+    error = models.TextField(blank=True)
+
+    objects: ClassVar[models.Manager["TrialDraft"]] = models.Manager()
+
+    class Meta:
+        db_table = "prompt_trial_drafts"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["run", "version"], name="prompt_trial_drafts_version_key")]
+
+    def __str__(self) -> str:
+        return f"Trial on version {self.version_id}"
+
+
 class LinearProjectRequest(models.Model):
     """A wish for a project in Linear, stored before Linear is told.
 

@@ -11,7 +11,7 @@ from conversations.runs.events import Event, FellBack
 from conversations.runs.ledger import RunLedger, purpose_of
 from drafts import services
 from drafts.events import Progress
-from drafts.material import material_for
+from drafts.material import material_for, note_source
 from drafts.models import ProjectDraft
 from drafts.services import Author
 from integrations.llm.errors import LLMError
@@ -19,7 +19,7 @@ from integrations.llm.events import LLMEvent
 from integrations.llm.messages import ChatRequest
 from llmconfig.asking import stream_answer
 from llmconfig.models import LLMModel, Task
-from llmconfig.prompts import active_prompt
+from llmconfig.prompts import ActivePrompt, active_prompt
 from llmconfig.services import candidates, choose_model
 
 
@@ -29,7 +29,7 @@ class Assignment(NamedTuple):
     models: list[LLMModel]
     draft: ProjectDraft
     base_version_id: int | None
-    prompt_version: int
+    prompt: ActivePrompt
 
 
 def assign(run: Run) -> Assignment:
@@ -44,7 +44,7 @@ def assign_for(conversation: Conversation, run: Run) -> Assignment:
         candidates(prompt_type=Task.GENERATION, chosen=model),
         services.get_or_make_draft(conversation=conversation, user=User(pk=run.user_id)),
         run.payload.get("base_version_id"),
-        active_prompt(prompt_type=Task.GENERATION).version,
+        active_prompt(prompt_type=Task.GENERATION),
     )
 
 
@@ -53,12 +53,12 @@ class Writing:
 
     def __init__(self, context: RunContext, assignment: Assignment, tell: Callable[[Event], None]) -> None:
         self.assignment = assignment
-        self.author = Author(str(assignment.models[0]), assignment.prompt_version)
+        self.author = Author(str(assignment.models[0]), assignment.prompt.version)
         self._context, self._tell = context, tell
 
     def events(self) -> AsyncGenerator[LLMEvent, None]:
         """The answer, of the first model that gives one. Raises an `LLMError`."""
-        purpose = purpose_of(self._context.run, Task.GENERATION, self.assignment.prompt_version)
+        purpose = purpose_of(self._context.run, Task.GENERATION, self.assignment.prompt.version)
         return stream_answer(
             replace(purpose, conversation_id=self.assignment.draft.conversation_id),
             self.assignment.models,
@@ -68,7 +68,10 @@ class Writing:
         )
 
     async def _build(self, model: LLMModel) -> ChatRequest:
-        material = await self._context.db(material_for, self.assignment.draft.conversation_id, model)
+        conversation_id = self.assignment.draft.conversation_id
+        material = await self._context.db(material_for, conversation_id, model, self.assignment.prompt.text)
+        if material.source:
+            await self._context.db(note_source, conversation_id, material.source)
         if material.kept < material.total:
             self._tell(Progress("shortened", material.kept, material.total))
         return material.request

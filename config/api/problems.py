@@ -51,6 +51,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "No message in this chat could be answered again.",
     ),
     "nothing_to_retry": ("Nothing to try again", "Only a run that failed or was cancelled can be tried again."),
+    "nothing_to_try": ("Nothing to try it on", "A prompt is tried on what models have drafted in the last seven days."),
     "too_many_imports": ("Too many archives", "Delete one that you need no more; each goes by itself after a day."),
     "too_many_runs": ("Too many runs", "Wait for one of your answers to be written, or stop one."),
     "too_many_streams": (

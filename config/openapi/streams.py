@@ -26,6 +26,7 @@ from drafts.events import (
     ModelLimit,
     Progress,
     StateTold,
+    TrialDone,
 )
 
 ANY_RUN = "RunEvent"
@@ -41,6 +42,7 @@ STREAMS: Mapping[str, tuple[type[Event], ...]] = {
     ),
     "ArchiveEvent": (*_ALWAYS, StateTold, Progress, ConversationTold, BulkDone),
     "SummaryEvent": (*_ALWAYS, Progress, SummaryDone),
+    "TrialEvent": (*_ALWAYS, Progress, TrialDone),
 }  # fmt: skip
 """By the name of the union, in which `type` tells the events apart. Of any run, watched by its id: `ANY_RUN`."""
 
@@ -49,6 +51,7 @@ _DESCRIPTIONS = {
     "ImportEvent": "What the import of one chat, or the writing of its draft, tells.",
     "ArchiveEvent": "What the import from an archive tells.",
     "SummaryEvent": "What the writing of a summary tells.",
+    "TrialEvent": "What the trial of a prompt tells.",
     ANY_RUN: "What a run of any kind tells. Each kind has a `done` of its own; the event `run` says the kind.",
 }
 _OLD_LINE = {

@@ -4,7 +4,7 @@ The words of the last user message steer the model: `[[words=50 delay_ms=5]]` it
 drops the connection, `[[status=529]]` refuses, `[[empty]]` says nothing, `[[hang]]` falls silent after two words.
 "update the draft" makes it call `update_project_draft` first; "bad title" with a title that is too long; "edit the
 draft" makes it call `edit_project_draft`; "ring the bell" makes it call `ring_the_bell`, a tool of the tests that needs
-approval; "create the project" the one of Linear, which is here, too.
+approval; "create the project" the one of Linear, which is here, too. The prompt that asks for a draft steers, too.
 """
 
 import asyncio
@@ -123,14 +123,17 @@ class Plan:
     def __init__(self, body: dict[str, Any]) -> None:
         messages = body["messages"]
         said = next((_text(message) for message in reversed(messages) if message["role"] == "user"), "")
-        options = dict(re.findall(r"(\w+)=(\d+)", " ".join(re.findall(r"\[\[(.*?)\]\]", said))))
+        system = "".join(_text(message) for message in messages if message["role"] == "system")
+        offered = {tool["function"]["name"] for tool in body.get("tools", [])}
+        is_draft = "<title>" in system and "<description>" in system and not offered
+        steering = re.findall(r"\[\[(.*?)\]\]", system + said if is_draft else said)
+        options = dict(re.findall(r"(\w+)=(\d+)", " ".join(steering)))
         self.delay = int(options.get("delay_ms", 1)) / 1000
         self.status = int(options.get("status", 0))
         self.cut_after = int(options.get("cut_after", -1))
         self.hang_after = 2 if "[[hang]]" in said else -1
         self.words = [] if "[[empty]]" in said else words(int(options.get("words", 5)))
         self.call: dict[str, str] | None = None
-        offered = {tool["function"]["name"] for tool in body.get("tools", [])}
         if "update the draft" in said and messages[-1]["role"] == "user" and "update_project_draft" in offered:
             title = "x" * 81 if "bad title" in said else TITLE
             arguments = json.dumps({"title": title, "description": DESCRIPTION})
@@ -141,8 +144,7 @@ class Plan:
             self.call = {"name": "create_linear_project", "arguments": "{}"}
         if "ring the bell" in said and messages[-1]["role"] == "user" and "ring_the_bell" in offered:
             self.call = {"name": "ring_the_bell", "arguments": '{"times": 3}'}
-        system = "".join(_text(message) for message in messages if message["role"] == "system")
-        if "<title>" in system and "<description>" in system and not offered and "[[no_tags]]" not in said:
+        if is_draft and "[[no_tags]]" not in said:
             self.words = ["<title>Made ", "up</title>\n<description>", *self.words, "</description>"]
 
 

@@ -29,6 +29,7 @@ EXCLUSIVE = {
     "generate": ("import", "generate"),
     "bulk": (),
     "summary": (),
+    "trial": (),
 }
 
 CLAIM = """

@@ -1,6 +1,6 @@
 """The back office of prompts: the versions of each task, what differs between two, and which one is in production."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple, cast
 
@@ -19,6 +19,9 @@ from config.limits import PROMPT_CHARACTERS, PROMPT_NOTE_CHARACTERS
 from integrations.llm.tokens import estimate_tokens
 from llmconfig import prompts
 from llmconfig.models import PROMPT_CHOICES, PROMPTED, Prompt, Task
+
+more_of_version: list[Callable[[str, int], tuple[str, str] | None]] = []
+"""What apps above this one can do with a version of a task's prompt: the words of a link and its address, or None."""
 
 CONTEXT_LINES = 3  # on both sides of a difference
 
@@ -112,13 +115,14 @@ class PromptAdmin(HistoryAdmin):
         return self._page(
             request,
             "version",
-            title=f"{Task(task).label}: {_name(version)}",
+            title=f"{Task(task).label}: {name_of(version)}",
             text=text,
             prompt=rows.get(version),
             version=version,
             production=production,
             other=other,
             versions=[*rows, 0],
+            more=_more(task, version),
             stretches=stretches(prompts.compare(prompt_type=task, older=other, newer=version)),
             **_about(task, text),
         )
@@ -131,14 +135,15 @@ class PromptAdmin(HistoryAdmin):
         if request.method == "POST":
             prompts.activate_version(prompt_type=task, version=version)
             self._log_activation(request, task, version)
-            return self._to_version(request, task, version, f"{Task(task).label}: {_name(version)} is in production.")
+            return self._to_version(request, task, version, f"{Task(task).label}: {name_of(version)} is in production.")
         production = prompts.in_production()[task]
         return self._page(
             request,
             "activate",
-            title=f"Make {_name(version)} of “{Task(task).label}” production?",
+            title=f"Make {name_of(version)} of “{Task(task).label}” production?",
             version=version,
             production=production,
+            more=_more(task, version),
             stretches=stretches(prompts.compare(prompt_type=task, older=production, newer=version)),
             **_about(task, text),
         )
@@ -166,7 +171,7 @@ class PromptAdmin(HistoryAdmin):
         for warning in prompts.placeholder_warnings(prompt_type=saved.prompt_type, text=saved.system_prompt):
             self.message_user(request, warning.sentence, messages.WARNING)
         state = "is in production" if saved.is_active else "is stored, and not in production"
-        sentence = f"{Task(saved.prompt_type).label}: {_name(saved.version)} {state}."
+        sentence = f"{Task(saved.prompt_type).label}: {name_of(saved.version)} {state}."
         return self._to_version(request, saved.prompt_type, saved.version, sentence)
 
     def _log_activation(self, request: HttpRequest, task: str, version: int) -> None:
@@ -192,8 +197,12 @@ def _text(task: str, version: int) -> str:
         raise Http404(error.detail) from error
 
 
-def _name(version: int) -> str:
+def name_of(version: int) -> str:
     return f"version {version}" if version else "the built-in text"
+
+
+def _more(task: str, version: int) -> list[tuple[str, str]]:
+    return [link for offer in more_of_version if (link := offer(task, version))]
 
 
 def _compared(request: HttpRequest, versions: Collection[int], usual: int) -> int:
