@@ -40,15 +40,17 @@ _IN_SCOPE = """
 """
 _DUE = "due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())"
 _IS_DUE = f"SELECT EXISTS (SELECT FROM search_outbox WHERE {_DUE})"
+# Materialized: a join may run a subquery again for each row, and each time lock others.
 _CLAIM = f"""
-    UPDATE search_outbox o
-    SET fence = fence + 1, attempts = LEAST(attempts + 1, 100), claimed_until = now() + %(lease)s * interval '1 second',
-        due_at = now() + LEAST(2 ^ LEAST(attempts + 1, 20), %(longest)s) * interval '1 second'
-    FROM (
+    WITH due AS MATERIALIZED (
         SELECT conversation_id, source_type FROM search_outbox
         WHERE {_DUE} AND {_IN_SCOPE}
         ORDER BY is_reindex, due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
-    ) due
+    )
+    UPDATE search_outbox o
+    SET fence = fence + 1, attempts = LEAST(attempts + 1, 100), claimed_until = now() + %(lease)s * interval '1 second',
+        due_at = now() + LEAST(2 ^ LEAST(attempts + 1, 20), %(longest)s) * interval '1 second'
+    FROM due
     WHERE (o.conversation_id, o.source_type) = (due.conversation_id, due.source_type)
     RETURNING o.conversation_id, o.source_type, o.revision, o.fence
 """

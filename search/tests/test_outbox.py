@@ -54,6 +54,16 @@ def test_it_gives_each_entry_to_one(alice: User):
     assert len({entry.conversation_id for entry in first + second}) == 3
 
 
+@pytest.mark.django_db
+def test_it_takes_no_more_than_is_asked_for_however_the_database_joins(alice: User):
+    entries(alice, 1)
+    run("ANALYZE search_outbox")  # which takes it for a table of one row from now on
+    for way in ("hashjoin", "mergejoin", "material", "indexscan", "bitmapscan"):
+        run(f"SET LOCAL enable_{way} = off")
+    entries(alice, 2)
+    assert (len(outbox.claim(2)), len(outbox.claim(2)), outbox.claim(2)) == (2, 1, [])
+
+
 def test_it_gives_each_entry_to_one_of_many_at_once(committed: None):
     entries(make_user("alice@example.org"), 40)
     found = [entry for batch in in_threads(4, lambda: outbox.claim(10)) for entry in batch]
