@@ -70,7 +70,7 @@ class PromptTrialAdmin(HistoryAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Shows which drafts `?version=` would be tried on, and starts the trial."""
+        """Shows which drafts a version would be tried on, and starts the trial."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         version = _asked_version(request)
@@ -119,8 +119,8 @@ class PromptTrialAdmin(HistoryAdmin):
 
 
 def _asked_version(request: HttpRequest) -> int:
-    """Raises `Http404` unless `?version=` names one."""
-    asked = request.GET.get("version", "")
+    """The one in production unless `?version=` names another. Raises `Http404` for one that is not there."""
+    asked = request.GET.get("version") or str(prompts.in_production()[Task.GENERATION])
     if not (asked.isascii() and asked.isdigit() and len(asked) < 10):
         raise Http404
     try:

@@ -66,7 +66,7 @@ def test_it_shows_what_the_prompt_would_have_made_of_the_drafts_and_changes_none
     ids = [alice.imported(), alice.imported("User: Another.\n\nAssistant: Yes.")]
     version = save()
     form = page(olivia, f"{address('add', PromptTrial)}?version={version}")
-    assert form.count("<td>Made up</td>") == 2
+    assert form.count(">Made up</td>") == 2
     stack.outside.requests.clear()
     run = ended(start(olivia, version))
     assert run.state == "done"
@@ -184,7 +184,22 @@ def test_the_number_of_drafts_is_checked(alice: User, olivias: Client, most: str
     assert not Run.objects.exists()
 
 
-@pytest.mark.parametrize("query", ["", "?version=", "?version=1", "?version=-1", "?version=" + "9" * 40])
+def test_the_version_in_production_is_tried_unless_another_one_is_named(olivias: Client) -> None:
+    assert "Try the built-in text" in page(olivias, address("add", PromptTrial))
+    prompts.save_prompt(prompt_type=Task.GENERATION, system_prompt=SEVEN_WORDS, user=None)
+    assert "Try version 1" in page(olivias, f"{address('add', PromptTrial)}?version=")
+
+
+def test_a_text_that_came_out_the_same_is_not_shown_twice(alice: User, olivia: User, olivias: Client) -> None:
+    version = written(alice, "Lamp")
+    run = trials.start_trial(user=olivia, version=0)
+    TrialDraft.objects.update(title=version.title, description=version.description)
+    shown = page(olivias, shown_at(run))
+    assert "The same text as then." in shown
+    assert "Title then and now" in shown
+
+
+@pytest.mark.parametrize("query", ["?version=1", "?version=-1", "?version=x", "?version=" + "9" * 40])
 def test_a_version_that_is_not_there_has_no_trial(olivias: Client, query: str) -> None:
     assert olivias.get(address("add", PromptTrial) + query).status_code == 404
 
