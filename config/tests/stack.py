@@ -129,7 +129,7 @@ class Stack:
                 "LINEAR_TEAM_KEY": LINEAR_TEAM,
                 "LINEAR_API_URL": f"{self.outside.share_url}/graphql",
                 "EMBEDDING_MODEL": "offline",
-                "RUN_LEASE_SECONDS": "3",
+                "RUN_LEASE_SECONDS": "2",
                 "RUNNER_DRAIN_SECONDS": "0",
                 "CORS_ORIGINS": "https://spa.example.org",
             }

@@ -24,13 +24,14 @@ class Misbehaving:
         body = await request.json()
         self.requests.append((request.path, body))
         self.headers.append(request.headers.get("Authorization", ""))
+        is_cut = self.is_cut
+        own = self.answers.pop(0) if self.answers and not is_cut else None  # chosen now: a late one takes no other's
         await asyncio.sleep(self.delay)
-        if self.is_cut:
+        if is_cut:
             cut(request)
             return web.Response()
-        if self.answers:
-            status, answer = self.answers.pop(0)
-            return web.json_response(answer, status=status, headers=self.headers_of_answers)
+        if own:
+            return web.json_response(own[1], status=own[0], headers=self.headers_of_answers)
         return self.answer(request.path, body)
 
     def answer(self, path: str, body: Any) -> web.Response:
