@@ -21,7 +21,7 @@ dev: $(RUN_STAMP)
 	@$(UP) --dev
 
 test: $(DEV_STAMP)
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 lint: $(DEV_STAMP)
 	@$(BIN)/ruff check . && exec $(BIN)/ruff format --check .

@@ -184,6 +184,11 @@ class Run(models.Model):
                 condition=Q(kind="summary", state__in=["queued", "running", "waiting"]),
                 name="runs_one_active_summary",
             ),
+            models.UniqueConstraint(
+                fields=["user"],
+                condition=Q(kind="trial", state__in=["queued", "running", "waiting"]),
+                name="runs_one_active_trial",
+            ),
             models.CheckConstraint(
                 condition=Q(kind__in=["chat_turn", "import", "generate", "bulk", "summary", "trial"]),
                 name="runs_kind_check",
@@ -198,6 +203,7 @@ class Run(models.Model):
                 fields=["user"], condition=Q(state__in=["queued", "running", "waiting"]), name="runs_active_of_user"
             ),
             models.Index(fields=["conversation", "-created_at"], name="runs_of_conversation"),
+            models.Index(fields=["id"], condition=Q(kind="trial"), name="runs_trials"),
         ]
 
     def __str__(self) -> str:

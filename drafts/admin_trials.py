@@ -14,11 +14,11 @@ from accounts.admin import HistoryAdmin
 from accounts.models import User
 from config.exceptions import DraftloomError, NotFound
 from conversations.models import Run
-from conversations.runs import lifecycle
 from drafts import trials
+from drafts.comparing import Comparison, compare
 from drafts.models import PromptTrial, TrialDraft
 from llmconfig import prompts
-from llmconfig.admin.prompts import Stretch, more_of_version, name_of, stretches
+from llmconfig.admin.prompts import more_of_version, name_of
 from llmconfig.models import Task
 
 
@@ -29,10 +29,10 @@ class HowMany(forms.Form):
 
 
 class Compared(NamedTuple):
-    """A draft as it was written, and as the trial would have it; no `stretches` without a text."""
+    """A draft as it was written, and as the trial would have it; no comparison without a draft."""
 
     row: TrialDraft
-    stretches: list[Stretch]
+    comparison: Comparison | None
 
 
 @admin.register(PromptTrial)
@@ -77,17 +77,24 @@ class PromptTrialAdmin(HistoryAdmin):
         form = HowMany(request.POST or None, label_suffix="")
         if form.is_valid():
             return self._start(request, version, form.cleaned_data["most"])
-        sample = trials.sample(user=cast(User, request.user))
-        title = f"Try {name_of(version)} on the drafts of the last {trials.DAYS} days"
-        return self._page(request, "try", title=title, version=version, form=form, sample=sample)
+        return self._page(
+            request,
+            "try",
+            title=f"Try {name_of(version)} on the drafts of the last {trials.DAYS} days",
+            version=version,
+            form=form,
+            sample=trials.sample(user=cast(User, request.user)),
+            lacking=trials.lacking(version),
+        )
 
     def _start(self, request: HttpRequest, version: int, most: int) -> HttpResponse:
         try:
             run = trials.start_trial(user=cast(User, request.user), version=version, most=most)
         except DraftloomError as error:
             self.message_user(request, error.detail, messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
-        return HttpResponseRedirect(reverse("admin:drafts_prompttrial_change", args=[run.pk]))
+            under_way = error.extra.get("run_id")
+            return _to_trial(under_way) if under_way else HttpResponseRedirect(request.get_full_path())
+        return _to_trial(str(run.pk))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -99,19 +106,9 @@ class PromptTrialAdmin(HistoryAdmin):
         if trial is None:
             raise Http404
         if request.method == "POST":
-            lifecycle.cancel(run=trial)
+            trials.stop_trial(user=cast(User, request.user), run=trial)
             return HttpResponseRedirect(request.path)
-        version = _version(trial)
-        rows = trials.drafts_of(user=cast(User, request.user), run=trial)
-        return self._page(
-            request,
-            "trial",
-            title=f"Trial of {name_of(version)}",
-            trial=trial,
-            version=version,
-            production=prompts.in_production()[Task.GENERATION],
-            drafts=[_compared(row) for row in rows],
-        )
+        return self._page(request, "trial", **_shown(request, trial))
 
     def _page(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
         context |= self.admin_site.each_context(request) | {"opts": self.opts, "task": Task.GENERATION}
@@ -130,13 +127,28 @@ def _asked_version(request: HttpRequest) -> int:
     return int(asked)
 
 
+def _to_trial(run_id: str) -> HttpResponseRedirect:
+    return HttpResponseRedirect(reverse("admin:drafts_prompttrial_change", args=[run_id]))
+
+
+def _shown(request: HttpRequest, trial: Run) -> dict[str, Any]:
+    version = _version(trial)
+    return {
+        "title": f"Trial of {name_of(version)}",
+        "trial": trial,
+        "version": version,
+        "production": prompts.in_production()[Task.GENERATION],
+        "drafts": [_compared(row) for row in trials.drafts_of(user=cast(User, request.user), run=trial)],
+    }
+
+
 def _version(trial: Run) -> int:
-    return int(trial.payload["prompt_version"])
+    return int(trial.payload.get("prompt_version", 0))
 
 
 def _compared(row: TrialDraft) -> Compared:
-    lines = prompts.compare_texts(row.version.description, row.description) if row.description else []
-    return Compared(row, stretches(lines))
+    is_draft = row.description and not row.error
+    return Compared(row, compare(row.version.description, row.description) if is_draft else None)
 
 
 def _offer(task: str, version: int) -> tuple[str, str] | None:

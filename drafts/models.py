@@ -68,6 +68,9 @@ class DraftVersion(models.Model):
             ),
         ]
         indexes = [
+            models.Index(  # what a prompt may be tried on
+                fields=["created_at"], condition=~Q(prompt_version=None), name="draft_versions_by_models"
+            ),
             GinIndex(OpClass("title", name="gin_trgm_ops"), name="draft_versions_title_trgm"),
             GinIndex(OpClass("description", name="gin_trgm_ops"), name="draft_versions_descr_trgm"),
         ]
@@ -88,7 +91,10 @@ class PromptTrial(Run):
 
 
 class TrialDraft(models.Model):
-    """What a trial makes of the chat that `version` was written from: a text that nobody else sees, or an error."""
+    """What a trial makes of the chat that `version` was written from: a text, or an error with what the model said.
+
+    `note` says what else than the prompt was different.
+    """
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="trial_drafts")
     version = models.ForeignKey(DraftVersion, models.CASCADE, related_name="+")
@@ -96,6 +102,7 @@ class TrialDraft(models.Model):
     title = models.TextField(blank=True)
     description = models.TextField(blank=True)
     error = models.TextField(blank=True)
+    note = models.TextField(blank=True)
 
     objects: ClassVar[models.Manager["TrialDraft"]] = models.Manager()
 

@@ -2,60 +2,54 @@
 
 sample ─ each: its chat as it is now ─► the model that wrote the draft, told by the version on trial ─► a text beside it
 
-It is a run like any other: it may be watched and stopped, and a restart asks no model twice. No draft is changed.
+It changes no draft. It is a run like any other: it may be watched and stopped, and what is stored is not asked for
+again.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts import audit
 from accounts.models import User
-from config.exceptions import Conflict, DraftloomError, Forbidden, Invalid
+from config.exceptions import Conflict, DraftloomError, Forbidden
 from conversations.models import Conversation, Run
 from conversations.runs import lifecycle
 from conversations.runs.context import RunContext
 from conversations.runs.events import Event
 from conversations.runs.handlers import RunFailed
-from conversations.runs.ledger import RunLedger
+from drafts.bulk_drafts import FAILURES
 from drafts.events import Progress, TrialDone
-from drafts.generation import parse_completion
-from drafts.material import material_for
 from drafts.models import DraftVersion, TrialDraft
-from integrations.llm.completion import completion_of
+from drafts.trial_writing import Trying, prepare
 from integrations.llm.errors import LLMError
-from integrations.llm.messages import ChatRequest
-from llmconfig.asking import stream_answer
-from llmconfig.metering import Purpose
-from llmconfig.models import LLMCall, LLMModel, Task
+from llmconfig.models import LLMCall, Task
 from llmconfig.prompts import text_of
-from llmconfig.services import choose_model, default_model
+from llmconfig.usage import Totals, totals
 
 DAYS, MOST = 7, 10
+TAGS = ("<title>", "<description>")
 
 
 class Sample(NamedTuple):
-    """Drafts to try a prompt on, the newest first. `cost` is what writing them took, in US dollars, as far as known."""
+    """Drafts to try a prompt on, the newest first, and what writing them took."""
 
     versions: list[DraftVersion]
-    cost: Decimal | None
-
-
-class Step(NamedTuple):
-    """One draft of a trial, the model that is asked, and what it is told."""
-
-    row: TrialDraft
-    model: LLMModel
-    prompt: str
+    took: Totals
 
 
 def sample(*, user: User, most: int = MOST) -> Sample:
     """The drafts of the last `DAYS` days that a model has written from a chat, the newest of each conversation."""
+    versions = list(_written(user)[:most])
+    return Sample(versions, totals(_calls_for(versions)))
+
+
+def _written(user: User) -> QuerySet[DraftVersion]:
     written = DraftVersion.objects.filter(
         created_at__gte=timezone.now() - timedelta(days=DAYS),
         project_draft__conversation__in=Conversation.objects.visible_to(user),
@@ -65,9 +59,21 @@ def sample(*, user: User, most: int = MOST) -> Sample:
     ).exclude(model="")
     newest = written.order_by("project_draft_id", "-pk").distinct("project_draft_id").values("pk")
     rows = DraftVersion.objects.filter(pk__in=newest).select_related("project_draft__conversation")
-    versions = list(rows.defer("project_draft__conversation__imported_chat").order_by("-created_at", "-pk")[:most])
-    calls = LLMCall.objects.filter(task=Task.GENERATION, run_id__in=[version.run_id for version in versions])
-    return Sample(versions, calls.aggregate(cost=Sum("cost_usd"))["cost"])
+    return rows.defer("description", "project_draft__conversation__imported_chat").order_by("-created_at", "-pk")
+
+
+def _calls_for(versions: Sequence[DraftVersion]) -> QuerySet[LLMCall]:
+    """A run may have written many drafts, so that its calls are known by their conversation, too."""
+    of_any = Q(pk=None)
+    for version in versions:
+        of_any |= Q(run_id=version.run_id, conversation_id=version.project_draft.conversation_id)
+    return LLMCall.objects.filter(of_any, task=Task.GENERATION)
+
+
+def lacking(version: int) -> list[str]:
+    """The tags between which a draft is looked for, and of which a version of the prompt says nothing."""
+    text = text_of(prompt_type=Task.GENERATION, version=version)
+    return [tag for tag in TAGS if tag not in text]
 
 
 def may_try(user: User) -> bool:
@@ -78,20 +84,47 @@ def may_try(user: User) -> bool:
 def start_trial(*, user: User, version: int, most: int = MOST) -> Run:
     """Queues the trial of a version of the prompt that writes drafts; 0 is the built-in text.
 
-    Raises `Forbidden`, `NotFound` for no such version, `TooMany`, and `Conflict` if there is no draft to try it on.
+    Raises `Forbidden`, `NotFound` for no such version, `TooMany`, and `Conflict`: `nothing_to_try` if there is no
+    draft, `trial_in_progress` with the `run_id` of another one of this person.
     """
     if not may_try(user):
         raise Forbidden("Only who may change prompts may try them.")
     text_of(prompt_type=Task.GENERATION, version=version)
-    versions = sample(user=user, most=most).versions
+    versions = _locked(user, most)
     if not versions:
         raise Conflict(f"No model has written a draft in the last {DAYS} days.", code="nothing_to_try")
-    run = lifecycle.start_run(kind=Run.Kind.TRIAL, user=user, payload={"prompt_version": version})
+    run = _queue(user, version)
     TrialDraft.objects.bulk_create(TrialDraft(run=run, version=drafted) for drafted in versions)
-    audit.record(
-        "prompt.tried", user=user, resource=Task.GENERATION, after={"version": version, "drafts": len(versions)}
-    )
+    tried = {"version": version, "drafts": len(versions)}
+    audit.record("prompt.tried", user=user, resource=Task.GENERATION, after=tried)
     return run
+
+
+def _locked(user: User, most: int) -> list[DraftVersion]:
+    """The newest drafts whose conversations are still there, and stay there until the transaction ends."""
+    versions = list(_written(user)[:most])
+    rows = Conversation.objects.kept().filter(project_draft__versions__in=versions).order_by("pk")
+    kept = set(rows.select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True))
+    return [version for version in versions if version.project_draft.conversation_id in kept]
+
+
+def _queue(user: User, version: int) -> Run:
+    try:
+        with transaction.atomic():
+            return lifecycle.start_run(kind=Run.Kind.TRIAL, user=user, payload={"prompt_version": version})
+    except IntegrityError:
+        active = Run.objects.active().filter(kind=Run.Kind.TRIAL, user=user).values_list("pk", flat=True).first()
+        detail = "One of your trials is under way. Wait for it, or stop it."
+        raise Conflict(detail, code="trial_in_progress", extra={"run_id": str(active)}) from None
+
+
+@transaction.atomic
+def stop_trial(*, user: User, run: Run) -> None:
+    """Any operator may. Raises `Forbidden`."""
+    if not may_try(user):
+        raise Forbidden("Only who may change prompts may stop their trials.")
+    lifecycle.cancel(run=run)
+    audit.record("prompt.trial_stopped", user=user, resource=f"run {run.pk}")
 
 
 def drafts_of(*, user: User, run: Run) -> QuerySet[TrialDraft]:
@@ -107,10 +140,13 @@ class TrialHandler:
     """Kind `trial`: one draft after another, so that no member's answer waits for it."""
 
     async def execute(self, context: RunContext) -> None:
-        total = await context.db(TrialDraft.objects.filter(run=context.run).count)
+        failures, total = 0, await context.db(TrialDraft.objects.filter(run=context.run).count)
         while left := await context.db(_left, context.run):
             context.tell(Progress("generating", total - len(left), total))
-            await _try(context, left[0])
+            row = await _try(context, left[0])
+            failures = failures + 1 if row.error else 0
+            if failures == FAILURES:
+                raise RunFailed("generation_failed", f"{FAILURES} drafts in a row were not written.", retryable=True)
         context.tell(Progress("generating", total, total))
         await context.finish(lambda _: {})
 
@@ -119,7 +155,7 @@ class TrialHandler:
 
     def terminal(self, run: Run) -> Event:
         rows = TrialDraft.objects.filter(run=run)
-        return TrialDone(rows.exclude(description="").count(), rows.exclude(error="").count())
+        return TrialDone(rows.exclude(description="").filter(error="").count(), rows.exclude(error="").count())
 
     def salvaged(self, run: Run) -> Event | None:
         return None
@@ -127,57 +163,32 @@ class TrialHandler:
 
 def _left(run: Run) -> list[TrialDraft]:
     """What is still to be tried, but for conversations that are deleted."""
-    rows = TrialDraft.objects.filter(run=run, description="", error="").exclude(
-        version__project_draft__conversation__deleted_at__isnull=False
-    )
-    return list(rows.select_related("version__project_draft").order_by("pk"))
+    rows = TrialDraft.objects.filter(run=run, description="", error="")
+    kept = rows.filter(version__project_draft__conversation__deleted_at=None)
+    return list(kept.select_related("version__project_draft__conversation").order_by("pk"))
 
 
-async def _try(context: RunContext, row: TrialDraft) -> None:
+async def _try(context: RunContext, row: TrialDraft) -> TrialDraft:
     """A draft that can't be written says why; the others are tried all the same."""
+    trying = Trying(context, row)
     try:
-        step = await context.db(_prepared, context.run, row)
-        row.model = str(step.model)
-        row.title, row.description = await _written(context, step)
-    except ObjectDoesNotExist:  # the conversation is gone for good, and the row with it
-        return
+        await trying.write(await context.db(prepare, context.run, row))
     except (LLMError, RunFailed) as error:
         row.error = error.message
     except DraftloomError as error:
         row.error = error.detail
+    except ObjectDoesNotExist:  # the conversation is deleted, and nothing of it is told to anybody any more
+        pass
     await context.db(_store, context.run, row, context.usage)
-
-
-def _prepared(run: Run, row: TrialDraft) -> Step:
-    prompt = text_of(prompt_type=Task.GENERATION, version=run.payload["prompt_version"])
-    return Step(row, _model_of(row.version), prompt)
-
-
-def _model_of(version: DraftVersion) -> LLMModel:
-    """The model that wrote it, so that only the prompt differs; if it can't be asked any more, the default one."""
-    provider, _, model_id = version.model.partition("/")
-    try:
-        return choose_model(provider=provider, model_id=model_id)
-    except Invalid:
-        return default_model(prompt_type=Task.GENERATION)
-
-
-async def _written(context: RunContext, step: Step) -> tuple[str, str]:
-    async def build(model: LLMModel) -> ChatRequest:
-        conversation_id = step.row.version.project_draft.conversation_id
-        return (await context.db(material_for, conversation_id, model, step.prompt)).request
-
-    run = context.run
-    # Not on the conversation's account: its member did not ask for it.
-    purpose = Purpose(Task.GENERATION, run.user_id, run.id, prompt_version=run.payload["prompt_version"])
-    answer = stream_answer(purpose, [step.model], build, RunLedger(context))
-    return parse_completion(await completion_of(answer))
+    return row
 
 
 @transaction.atomic
 def _store(run: Run, row: TrialDraft, usage: dict[str, Any] | None) -> None:
+    conversation = Conversation.objects.kept().filter(pk=row.version.project_draft.conversation_id)
+    is_kept = conversation.select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True).first()
     lifecycle.lock_run(run)
-    TrialDraft.objects.filter(pk=row.pk).update(
-        model=row.model, title=row.title, description=row.description, error=row.error
-    )
+    if is_kept:
+        values = {name: getattr(row, name) for name in ("model", "title", "description", "error", "note")}
+        TrialDraft.objects.filter(pk=row.pk).update(**values)
     lifecycle.checkpoint(run, usage=usage)

@@ -47,9 +47,11 @@ def broken_promises(ledger: Ledger) -> Broken:
 def wait_until_over(seconds: float) -> None:
     """Waits for runs that are not over; for a thread of its own. Those that are left then are found as broken rules."""
     end = time.monotonic() + seconds
-    while _rows(rules()["no run is left queued, running or waiting"]) and time.monotonic() < end:
-        time.sleep(0.1)
-    connection.close()
+    try:
+        while _rows(rules()["no run is left queued, running or waiting"]) and time.monotonic() < end:
+            time.sleep(0.1)
+    finally:
+        connection.close()
 
 
 def takeovers() -> int:

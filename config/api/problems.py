@@ -52,6 +52,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     ),
     "nothing_to_retry": ("Nothing to try again", "Only a run that failed or was cancelled can be tried again."),
     "nothing_to_try": ("Nothing to try it on", "A prompt is tried on what models have drafted in the last seven days."),
+    "trial_in_progress": ("A trial is under way", "A person tries one prompt at a time. Wait for it, or stop it."),
     "too_many_imports": ("Too many archives", "Delete one that you need no more; each goes by itself after a day."),
     "too_many_runs": ("Too many runs", "Wait for one of your answers to be written, or stop one."),
     "too_many_streams": (

@@ -8,7 +8,7 @@ deadlock, and no request of theirs that fails.
 """
 
 TRUNCATED_FROM_BYTES = 1024 * 1024  # of the heaps of all tables, dead rows included
-LOCK_SECONDS = 30
+LOCK_SECONDS = 10  # below the `statement_timeout` of our connections
 
 EMPTY = f"""
 DO $$

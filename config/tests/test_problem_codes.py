@@ -20,7 +20,13 @@ POSITIONS = {"RunFailed": 0, "error_of": 0, "Refusal": 1, "Described": 1, "probl
 """Which argument of a call is a code, where it has no name."""
 STATUSES = {kind.__name__: status for kind, status in _STATUS.items()} | {ImporterError.__name__: 422}
 COMMAND_LINE = {"embedded_servers", "data_dir_taken", "socket_dir_taken"}  # told by `manage.py`, in words
-ADMIN = {"model_in_use", "repeated_model", "conversation_not_locked", "nothing_to_try"}  # told on its pages, in words
+ADMIN = {  # told on its pages, in words
+    "model_in_use",
+    "repeated_model",
+    "conversation_not_locked",
+    "nothing_to_try",
+    "trial_in_progress",
+}
 
 
 def codes_in(module: Module) -> Iterator[tuple[str, str]]:

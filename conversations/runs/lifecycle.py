@@ -235,8 +235,8 @@ def end_unattended(row: Run, state: str, *, reason: str, error_code: str = "") -
     """Ends a run that nobody executes. Within the transaction that has locked the row."""
     result = handler_of(row.kind).interrupted(row, row.partial, reason)
     seq = max(row.event_seq, first_seq(row.fence)) + 1
-    message = reason if error_code else ""
-    _end(row, Ending(state, seq, row.partial, error_code, message, retryable=bool(error_code)), result)
+    message, usage = reason if error_code else "", row.step.get("usage")
+    _end(row, Ending(state, seq, row.partial, error_code, message, bool(error_code), usage), result)
     transaction.on_commit(partial(announce_end, row))
 
 
