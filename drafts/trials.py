@@ -120,9 +120,11 @@ def _queue(user: User, version: int) -> Run:
 
 @transaction.atomic
 def stop_trial(*, user: User, run: Run) -> None:
-    """Any operator may. Raises `Forbidden`."""
+    """Any operator may; one that is over stays as it is. Raises `Forbidden`."""
     if not may_try(user):
         raise Forbidden("Only who may change prompts may stop their trials.")
+    if not run.is_active:
+        return
     lifecycle.cancel(run=run)
     audit.record("prompt.trial_stopped", user=user, resource=f"run {run.pk}")
 

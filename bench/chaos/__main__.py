@@ -6,12 +6,12 @@ server's error. Needs nothing but this machine; servers, model and share site ar
 
 import argparse
 import random
-import shutil
 import sys
-import tempfile
 import time
 from importlib import import_module
 from pathlib import Path
+
+from bench.chaos.folders import in_own_folder
 
 SCENARIOS = {
     "kills": "kill and freeze web processes and runners at random, and at fail-points",
@@ -62,16 +62,7 @@ def main() -> int:
     given = _arguments()
     random.seed(given.seed)
     print(f"seed {given.seed}", flush=True)
-    folder = Path(tempfile.mkdtemp(prefix="draftloom-chaos-"))
-    is_well = False
-    try:
-        is_well = _run(folder, given)
-    finally:
-        if is_well:
-            shutil.rmtree(folder)
-        else:
-            print(f"The logs are in {folder / 'log'}")
-    return 0 if is_well else 1
+    return in_own_folder("chaos", lambda folder: _run(folder, given))
 
 
 def _run(folder: Path, given: argparse.Namespace) -> bool:

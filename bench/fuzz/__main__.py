@@ -7,15 +7,14 @@ if too few requests were let through to prove anything. Needs nothing but this m
 
 import argparse
 import json
-import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
+from bench.chaos.folders import in_own_folder
 from bench.fuzz import shares
 from bench.fuzz.report import print_report
 
@@ -39,16 +38,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     given = _arguments()
     print(f"seed {given.seed}", flush=True)
-    folder = Path(tempfile.mkdtemp(prefix="draftloom-fuzz-"))
-    is_well = False
-    try:
-        is_well = _run(folder, given)
-    finally:
-        if is_well:
-            shutil.rmtree(folder)
-        else:
-            print(f"The logs are in {folder / 'log'}")
-    return 0 if is_well else 1
+    return in_own_folder("fuzz", lambda folder: _run(folder, given))
 
 
 def _run(folder: Path, given: argparse.Namespace) -> bool:
